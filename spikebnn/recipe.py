@@ -1,0 +1,15 @@
+"""`Recipe`: the choices that make one mapping; stored in the program's header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Choices of the mapper. Every field is an option of `spikebnn map`."""
+
+    split: str = "auto"  # fan-in split: "auto", "exact", "none"
+    readout: str = "auto"  # "membrane", "thermometer", "burst"
+    place: str = "hilbert"  # "raster" or "hilbert"
+    seed: int = 0

@@ -1,0 +1,36 @@
+"""`Run`: what a simulator answered for some frames, and the events it counted on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spikebnn.arrays import F64, I64, U8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counts:
+    """Events inside the neurons' windows (see `spikebnn.program`); all simulators count alike."""
+
+    spikes: I64  # (frames, cores); emitted by the core's neurons
+    axon_events: I64  # (frames, cores); active axons, controls included
+    synaptic_events: I64  # (frames, cores); set synapses on active axons
+    neuron_spikes: I64  # (neurons,); over all frames, all cores in order
+
+    # An axon event belongs to the frame in whose window (of the core's earliest `start`) it arrives.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """Answers and counts for `frames` frames."""
+
+    program: str  # digest
+    target: str
+    simulator: str
+    version: str  # of the simulator
+    frames: int
+    sums: I64  # (frames, sums)
+    scores: F64  # (frames, *shape of one output of the network)
+    classes: I64  # (frames,); index of the largest score, the lowest on ties
+    counts: Counts
+    seconds: float  # wall time of the simulation, encoding left out
+    raster: U8 | None = None  # (frames, neurons); spikes of each neuron in its window, 255 at most

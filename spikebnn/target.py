@@ -1,0 +1,107 @@
+"""`Target`: what a chip can hold and what its events cost, read from a TOML file with a source for every number.
+
+The mapper knows kinds of constraint, never a chip's name. A limit that does not exist on a chip is
+absent in its file and None here; a cost that nobody has published is absent too, and never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number with its uncertainty and its source; SI units."""
+
+    v: float
+    lo: float
+    hi: float
+    unit: str
+    src: str
+    kind: str  # measured | spice | fitted | vendor | derived | assumed | quoted
+    cond: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """The grid of cores: core (x, y) of a chip, x in 0..width-1."""
+
+    width: int
+    height: int
+    chips: int = 1  # how many chips a mapping may use
+    reach: tuple[int, int] | None = None  # furthest core in x and y that a packet can address
+    dead_cores: tuple[tuple[int, int], ...] = ()
+    cores_per_tile: int = 1  # cores sharing one router; hops are counted between tiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreLimits:
+    """What one core can hold."""
+
+    neurons: int
+    axons: int
+    neurons_per_subtract: int = 1  # physical neurons that one subtractive reset costs (Loihi: 2)
+    output_edges: int | None = None  # (neuron, destination core) pairs that leave a core
+    synapse_bits: int | None = None  # synapse memory, for list formats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynapseRule:
+    """How synapses are stored: "crossbar" (a bit per axon and neuron, weight by axon type) or "list" (words per axon)."""
+
+    format: str
+    axon_types: int | None = None  # crossbar: weights per neuron, chosen by the axon's type
+    weight_min: int = -1
+    weight_max: int = 1
+    weight_bits: int = 1  # list: bits per stored synapse for weights in -1, 0, +1
+    block: int = 64  # list: synapses per block
+    block_overhead_bits: int = 10
+    word_bits: int = 64  # each block is rounded up to whole words
+    index_bits: tuple[int, ...] = (0,)  # list: 0 for dense runs, else a width that can number the core's neurons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanRule:
+    """Limits on the connections of one neuron."""
+
+    fan_in: int | None = None  # synapses per neuron; None: only core limits
+    cores_per_neuron: int | None = None  # destination cores of one neuron
+    axons_per_neuron: int | None = None  # destination axons of one neuron over all cores (TrueNorth: 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuronRule:
+    """Arithmetic of a neuron."""
+
+    v_bits: int
+    threshold_min: int
+    threshold_max: int
+    bias_min: int  # the constant that a memoryless neuron adds each tick; its threshold is 1 - bias
+    bias_max: int
+    resets: tuple[str, ...]  # of "memoryless", "zero", "subtract", "none"
+    floors: tuple[str, ...]  # of "saturate", "clear"
+    delay_min: int = 1
+    delay_max: int = 1
+    membrane_readout: bool = False  # the host can read V
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One chip, or one preset of a chip."""
+
+    name: str
+    title: str
+    vendor: str
+    family: str  # presets of one chip share it
+    topology: Topology
+    core: CoreLimits
+    synapse: SynapseRule
+    fan: FanRule
+    neuron: NeuronRule
+    timing: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    energy: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    refs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # source key -> citation
+    left_out: tuple[str, ...] = ()  # what the energy model does not know, in words
+    digest: str = ""  # sha256 of the file
