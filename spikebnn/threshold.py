@@ -50,7 +50,7 @@ class Witness:
     """
 
     value: str
-    element: I32  # (neurons,)
+    element: I32  # (neurons,); -1 where the original shows no such element
     at_least: float
 
 
@@ -76,20 +76,22 @@ class Layer:
 class Readout:
     """Integer sums, one per score, and the float function that turns them into the network's output.
 
-    scores = tail(float32(alpha * (unit * sum + offset)) + bias), with `tail` run by spikebnn.evaluate.
+    scores = tail(float32(alpha * (unit * sum + offset)) + bias), the product in float64, the rest in `dtype`;
+    `tail` is run by spikebnn.evaluate on an array of `shape` per frame.
     `witness` names the value in the original that equals the scores before the tail.
     """
 
     name: str
     synapses: Synapses
-    alpha: F32  # (sums,)
+    alpha: F64  # (sums,)
     unit: float
     offset: F64  # (sums,)
     bias: F32 | None  # (sums,)
     shape: tuple[int, ...]  # shape of one frame's sums
     tail: Network | None
     witness: str
-    tolerance: float  # largest float rounding difference the original may show at `witness`; 0 means equal bits
+    dtype: str = "float32"
+    tolerance: float = 0.0  # largest rounding difference the original may show at `witness`; 0: equal bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +112,7 @@ class Encoder:
     ticks: int = 1
     graph: Network | None = None  # one output per value in `parts`
     cuts: tuple[tuple[float, ...], ...] = ()  # per graph output: the values at which a further bit is set
+    allowed: tuple[tuple[float, ...], ...] = ()  # per graph output: the only values it may take; others are refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
