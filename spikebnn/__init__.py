@@ -1,0 +1,80 @@
+"""spikebnn maps a trained binary neural network onto integrate-and-fire cores, spike for spike.
+
+>>> import spikebnn
+>>> program = spikebnn.map("net.pt", target="loihi-sim")  # doctest: +SKIP
+>>> run = spikebnn.run(program, x)  # doctest: +SKIP
+>>> spikebnn.verify(program, against="net.pt", x=x, simulators="all")  # doctest: +SKIP
+
+Everything below is loaded when it is first asked for: `import spikebnn` costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> module that holds it under the same name
+_PUBLIC = {
+    # the corridor
+    "map": "spikebnn.pipeline",
+    "check": "spikebnn.pipeline",
+    "load": "spikebnn.sbnn",
+    "run": "spikebnn.simulate",
+    "verify": "spikebnn.verify",
+    "score": "spikebnn.score",
+    "report": "spikebnn.report",
+    "compare": "spikebnn.compare",
+    "stream": "spikebnn.stream",
+    # networks, targets, data
+    "save": "spikebnn.importers",
+    "export": "spikebnn.importers",
+    "load_network": "spikebnn.importers",
+    "load_target": "spikebnn.targets",
+    "target_names": "spikebnn.targets",
+    "load_frames": "spikebnn.data",
+    # the frozen types at the doors
+    "Network": "spikebnn.network",
+    "ThresholdNetwork": "spikebnn.threshold",
+    "Target": "spikebnn.target",
+    "Recipe": "spikebnn.recipe",
+    "Program": "spikebnn.program",
+    "Run": "spikebnn.run",
+    # errors
+    "SpikeBNNError": "spikebnn.errors",
+    "InputError": "spikebnn.errors",
+    "ImportRefused": "spikebnn.errors",
+    "TargetError": "spikebnn.errors",
+    "FitError": "spikebnn.errors",
+    "NotEqualError": "spikebnn.errors",
+    "CheckError": "spikebnn.errors",
+    "SimulatorMissing": "spikebnn.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'spikebnn' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+class _Package(ModuleType):
+    """Keeps a public name what it is when a module of the same name (`spikebnn.run`) is imported later."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
