@@ -1,0 +1,80 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Targets are files where that is possible, so a second call does only what is missing.
+#   make demo PYTHON=python3.12   chooses the interpreter of .venv
+
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+JOBS    ?= 2
+TORCH   := $(shell sed -n 's/^torch==//p' constraints.txt)
+FASHION := /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test bench lint types contract clean help
+
+help:
+	@echo 'make demo    map a trained net onto two chips, run and verify 10,000 frames, report energy'
+	@echo 'make test    linter, type check, import contract, all tests'
+	@echo 'make bench   how fast the simulators are, against a float32 matmul'
+	@echo 'make lint    linter, type check, import contract only'
+	@echo 'make clean   remove .venv, out/ and all caches'
+
+demo: $(VENV)/demo.stamp $(FASHION)
+	@$(BIN)/python examples/demo.py
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+bench: $(VENV)/demo.stamp $(FASHION)
+	$(BIN)/python -m spikebnn bench
+
+lint types contract: $(VENV)/test.stamp
+
+lint: types contract
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+contract:
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, in three steps. torch comes first and alone: pinned, pip takes a CPU build where one is at
+# hand; asked for by another package's range it would bring gigabytes of CUDA libraries.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo 'make: spikebnn needs Python 3.10 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'make: $(PYTHON) cannot make an environment; on Debian: sudo apt-get install python3-venv' >&2; exit 1; }
+
+$(VENV)/torch.stamp: $(BIN)/python constraints.txt
+	@echo 'Installing torch $(TORCH) into $(VENV) ...'
+	@$(PIP) -c constraints.txt 'torch==$(TORCH)'
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
+	@echo 'Installing spikebnn into $(VENV) ...'
+	@$(PIP) -c constraints.txt -e '.[torch,fast]'
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	@echo 'Installing what the tests need into $(VENV) ...'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,test,dev]'
+	@touch $@
+
+# Fashion-MNIST, 31 MB, MIT licence. Without it the demo runs on the sensor data in examples/data.
+$(FASHION):
+	@echo 'Getting Fashion-MNIST: Debian package dataset-fashion-mnist ...'
+	@sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+	get() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y dataset-fashion-mnist; }; \
+	if ! command -v apt-get >/dev/null || ! $$sudo true 2>/dev/null || \
+	   ! { get || { $$sudo apt-get -qq update && get; }; } >/dev/null 2>&1; then \
+	  echo 'Fashion-MNIST could not be installed; going on with the sensor data. To get it, as root:' >&2; \
+	  echo '    apt-get update && apt-get install dataset-fashion-mnist' >&2; \
+	fi
