@@ -25,8 +25,17 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a structural limit comes from: keys of `Target.refs`, how it is known, and under which condition."""
+
+    src: str
+    kind: str
+    cond: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """The grid of cores: core (x, y) of a chip, x in 0..width-1."""
+    """The grid of cores: core (x, y) of a chip, x in 0..width-1. Several chips stand in a row along x."""
 
     width: int
     height: int
@@ -60,6 +69,7 @@ class SynapseRule:
     block_overhead_bits: int = 10
     word_bits: int = 64  # each block is rounded up to whole words
     index_bits: tuple[int, ...] = (0,)  # list: 0 for dense runs, else a width that can number the core's neurons
+    delay_bits: int = 0  # list: further bits per stored synapse on an axon whose delay is not neuron.delay_min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +112,25 @@ class Target:
     neuron: NeuronRule
     timing: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
     energy: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    included: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # cost -> where it is contained
+    sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))  # "core.neurons" -> source
     refs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # source key -> citation
     left_out: tuple[str, ...] = ()  # what the energy model does not know, in words
-    digest: str = ""  # sha256 of the file
+    digest: str = ""  # sha256 of the file, and of the files it extends
+
+
+def tile_shape(topology: Topology) -> tuple[int, int]:
+    """Width and height in cores of the block that shares one router: as square as possible, wider than high."""
+    high = max(n for n in range(1, topology.cores_per_tile + 1) if topology.cores_per_tile % n == 0
+               and n * n <= topology.cores_per_tile)
+    return topology.cores_per_tile // high, high
+
+
+def hops(topology: Topology, a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Hops in x and in y between the routers of two cores, and the chip borders crossed; a core is (chip, x, y).
+
+    Packets travel in x first, then in y. Chips stand in a row along x, so chip c begins at x = c * width.
+    """
+    wide, high = tile_shape(topology)
+    ax, bx = a[0] * topology.width + a[1], b[0] * topology.width + b[1]
+    return abs(ax // wide - bx // wide), abs(a[2] // high - b[2] // high), abs(a[0] - b[0])
