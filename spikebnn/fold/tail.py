@@ -70,10 +70,10 @@ def resolve(arg: Any, env: Mapping[str, Array]) -> Any:
     return arg
 
 
-def step(node: Node, env: dict[str, Array]) -> None:
+def step(node: Node, env: dict[str, Array], wide: bool = False) -> None:
     """Run one node and put its results into `env`."""
     kwargs = {k: resolve(v, env) for k, v in node.kwargs.items()}
-    env.update(zip(node.outs, ops.call(node, resolve(node.args, env), kwargs)))
+    env.update(zip(node.outs, ops.call(node, resolve(node.args, env), kwargs, wide=wide), strict=False))
 
 
 def run(tail: Tail, y: Array, wide: bool = False) -> Array:
@@ -85,17 +85,8 @@ def run(tail: Tail, y: Array, wide: bool = False) -> Array:
     env[tail.start] = y
     with np.errstate(all="ignore"):
         for node in tail.nodes:
-            step(widened(node) if wide else node, env)
+            step(node, env, wide)
     return env[tail.end]
-
-
-def widened(node: Node) -> Node:
-    """`node` with an explicit float32 result type turned into float64 (ScalarType 7 into 8)."""
-    if "to" not in node.op.split(".")[1] or node.op == "aten.type_as.default":
-        return node
-    args = tuple(8 if a == 7 and not isinstance(a, bool) else a for a in node.args)
-    kwargs = {k: 8 if k == "dtype" and v == 7 else v for k, v in node.kwargs.items()}
-    return Node(op=node.op, args=args, kwargs=kwargs, outs=node.outs, where=node.where)
 
 
 def position_free(tail: Tail, shape: tuple[int, ...]) -> bool:
@@ -138,7 +129,7 @@ def wiring(tail: Tail, elements: I64, shapes: Mapping[str, tuple[int | None, ...
         if node.op in ops.REWIRE:
             plain = {**tail.constants, **env}
             kwargs = {k: resolve(v, plain) for k, v in node.kwargs.items()}
-            env.update(zip(node.outs, ops.call(node, resolve(node.args, plain), kwargs)))
+            env.update(zip(node.outs, ops.call(node, resolve(node.args, plain), kwargs), strict=False))
             continue
         source = env[moved[0]]
         wanted = shapes.get(node.outs[0])

@@ -37,6 +37,7 @@ class Bits:
     multiplicity: tuple[int, ...]
     base: float
     unit: float
+    nested: bool = True  # a level's bit is only set where all lower levels' bits are; not so for binary digits
 
     @property
     def shape(self) -> tuple[int, ...]:

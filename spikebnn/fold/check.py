@@ -1,0 +1,56 @@
+"""The fold's checker: run network and thresholds side by side on random frames and compare every bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikebnn.arrays import Array
+from spikebnn.encode import decode, encode
+from spikebnn.errors import CheckError
+from spikebnn.evaluate import evaluate
+from spikebnn.network import Network
+from spikebnn.threshold import Encoder, ThresholdNetwork, execute
+
+
+def random_frames(encoder: Encoder, frames: int, seed: int) -> Array:
+    """Frames that the encoder accepts: its two values, bytes, or reals of mixed size."""
+    rng = np.random.default_rng(seed)
+    shape = (frames, *encoder.shape)
+    dtype = np.dtype(encoder.dtype)
+    if encoder.kind == "values":
+        return np.where(rng.random(shape) < rng.random((frames, *(1,) * len(encoder.shape))),
+                        encoder.high, encoder.low).astype(dtype)  # fmt: skip
+    if encoder.kind != "host" or dtype.kind in "ui":
+        return rng.integers(0, 256, shape).astype(dtype)
+    scale = 10.0 ** rng.integers(-1, 3, (frames, *(1,) * len(encoder.shape)))
+    return (rng.normal(size=shape) * scale).astype(dtype)
+
+
+def check_fold(network: Network, folded: ThresholdNetwork, frames: int = 8, seed: int = 0) -> None:
+    """Raise CheckError when a bit or a score of `folded` differs from `network` (evaluated in NumPy).
+
+    Bits where the float network is decided by rounding (findings "fragile") may differ and are not held
+    against the fold, nor is a network that `sign0` changed.
+    """
+    loose = {f.layer for f in folded.findings if f.kind in ("fragile", "tie") and f.count}
+    if any(f.kind == "tie" and "changed" in f.text for f in folded.findings):
+        return
+    x = random_frames(folded.encoder, frames, seed)
+    names = sorted({layer.witness.value for layer in folded.layers if layer.witness} | set(network.outputs))
+    seen = evaluate(network, {network.inputs[0]: x}, names)
+    lines = encode(folded.encoder, x)
+    bits, sums = execute(folded, lines.sum(axis=1) if lines.shape[1] > 1 else lines[:, 0])
+    for layer in folded.layers:
+        if layer.witness is None or loose:
+            continue
+        shown = layer.witness.element >= 0
+        value = np.asarray(seen[layer.witness.value]).reshape(frames, -1)[:, layer.witness.element[shown]]
+        got = bits[:, layer.first : layer.first + layer.neurons][:, shown].astype(bool)
+        wrong = got != (value >= layer.witness.at_least)
+        if wrong.any():
+            frame, neuron = np.argwhere(wrong)[0]
+            raise CheckError(f"layer '{layer.name}': bit of neuron {neuron} differs from the network in frame {frame}")
+    scores = decode(folded.readout, sums)
+    want = np.asarray(seen[network.outputs[0]], np.float64).reshape(scores.shape)
+    if not loose and not np.allclose(scores, want, rtol=1e-4, atol=1e-4 + 10 * folded.readout.tolerance):
+        raise CheckError(f"scores differ from the network by up to {np.abs(scores - want).max():.3g}")
