@@ -9,14 +9,17 @@ from spikebnn.arrays import F64, I64, U8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Counts:
-    """Events inside the neurons' windows (see `spikebnn.program`); all simulators count alike."""
+    """Events inside the neurons' windows (see `spikebnn.program`); all simulators count alike.
+
+    A spike belongs to the frame in whose window of its neuron it falls. An axon event, with the synaptic
+    events it causes, belongs to the frame in whose window it arrives, that of the earliest neuron the axon
+    reaches. A synapse that stands in several planes is one synapse.
+    """
 
     spikes: I64  # (frames, cores); emitted by the core's neurons
     axon_events: I64  # (frames, cores); active axons, controls included
     synaptic_events: I64  # (frames, cores); set synapses on active axons
     neuron_spikes: I64  # (neurons,); over all frames, all cores in order
-
-    # An axon event belongs to the frame in whose window (of the core's earliest `start`) it arrives.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

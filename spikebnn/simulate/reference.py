@@ -1,0 +1,139 @@
+"""The slow twin: the tick law of `spikebnn.program`, line by line, in plain NumPy. It is what all others must equal.
+
+Streams are the batch axis; a core's planes are one dense matrix. Sums are exact: float32 holds every integer
+below 2**24 and float64 below 2**53, and the matrix is kept in whichever is enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import I64, U8, Array, unpack_bits
+from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.simulate import layout
+from spikebnn.simulate.protocol import Answer, Trace
+from spikebnn.simulate.tally import Tally
+from spikebnn.simulate.wiring import last_tick, wire
+
+
+class Reference:
+    """The registry's entry."""
+
+    name = "reference"
+    version = "1"
+
+    def load(self, program: Program) -> ReferenceSession:
+        return ReferenceSession(program)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Core:
+    """One core's matrix (axons, neurons) and its place in the global numbering."""
+
+    matrix: Array
+    axons: slice
+    neurons: slice
+    core: Core
+
+
+class ReferenceSession:
+    """One program, ready to run."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.wiring = program, wire(program)
+        w = self.wiring
+        self.cores = [
+            _Core(
+                matrix=_matrix(core),
+                axons=slice(int(w.axon_first[k]), int(w.axon_first[k + 1])),
+                neurons=slice(int(w.neuron_first[k]), int(w.neuron_first[k + 1])),
+                core=core,
+            )
+            for k, core in enumerate(program.cores)
+        ]
+        self.feeds, self.routes = _rounds(w.feeds), _rounds(w.routes)
+        self.slots = 1 + max((delay for delay, _, _ in self.feeds + self.routes), default=0)
+
+    def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
+        """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
+        drive = layout.check_drive(self.program, drive)
+        streams, ticks, _ = drive.shape
+        watch = np.zeros(0, np.int64) if watch is None else watch
+        spikes = np.zeros((streams, ticks, self.wiring.neurons), np.uint8)
+        membranes = np.zeros((streams, ticks, len(watch)), np.int64)
+
+        def note(tick: int, axons: U8, fired: U8, v: I64) -> None:
+            spikes[:, tick], membranes[:, tick] = fired, v[:, watch]
+
+        self._run(lambda tick: drive[:, tick], streams, ticks, note)
+        return Trace(spikes=spikes, membranes=membranes)
+
+    def frames(self, bits: U8, record: bool = False) -> Answer:
+        """Present frames in streams and count in windows; see `spikebnn.simulate.layout`."""
+        bits = layout.check_bits(self.program, bits)
+        parts = []
+        size = self.slots * self.wiring.axons + 24 * self.wiring.neurons
+        for first, stop in layout.blocks(len(bits), size):
+            frames = layout.stacked(bits[first:stop])
+            tally = Tally(self.program, self.wiring, stop - first, frames.shape[1], record)
+            ticks = last_tick(self.program, frames.shape[1])
+            self._run(layout.feed(self.program, frames), len(frames), ticks, tally.tick)
+            parts.append(tally.answer())
+        return layout.join(parts, self.program, self.wiring, record)
+
+    def _run(self, lines: layout.Feed, streams: int, ticks: int, note: layout.Note) -> None:
+        """The law. `note(tick, axons, fired, v)` sees every tick: active axons, spikes, and V after step 2."""
+        arriving = np.zeros((self.slots, streams, self.wiring.axons), np.uint8)
+        v = np.zeros((streams, self.wiring.neurons), np.int64)
+        seen = np.zeros_like(v)
+        fired = np.zeros((streams, self.wiring.neurons), np.uint8)
+        for tick in range(ticks):
+            _send(arriving, tick, lines(tick), self.feeds)
+            axons = arriving[tick % self.slots]
+            for part in self.cores:
+                core, own = part.core, v[:, part.neurons]
+                active = axons[:, part.axons].astype(part.matrix.dtype)
+                own += np.rint(active @ part.matrix).astype(np.int64)  # 1. integrate
+                own += core.leak  # 2. leak
+                seen[:, part.neurons] = own
+                spike = own >= core.threshold  # 3. fire
+                fired[:, part.neurons] = spike
+                own[:, core.reset == MEMORYLESS] = 0  # 4. reset
+                own[spike & (core.reset == ZERO)] = 0
+                own -= spike * np.where(core.reset == SUBTRACT, core.threshold, 0).astype(np.int64)
+                low = own < core.floor  # 5. floor
+                own[:] = np.where(low & (core.floor_mode == SATURATE), core.floor, own)
+                own[low & (core.floor_mode == CLEAR)] = 0
+            note(tick, axons, fired, seen)
+            axons[:] = 0
+            _send(arriving, tick, fired, self.routes)
+
+
+def _matrix(core: Core) -> Array:
+    """Weights (axons, neurons) of a core: every set bit of a plane adds its neuron's scale."""
+    total = np.zeros((core.axons, core.neurons), np.int64)
+    for plane in core.planes:
+        bits = unpack_bits(plane.bits, plane.stop - plane.start)
+        total[plane.start : plane.stop] += (bits * plane.scale[:, None].astype(np.int64)).T
+    largest = int(np.abs(total).sum(axis=0).max(initial=0))
+    return total.astype(np.float32 if largest < 2**24 else np.float64)
+
+
+def _rounds(rows: I64) -> list[tuple[int, Array, Array]]:
+    """(source, axon, delay) rows as (delay, axons, sources) in which no axon occurs twice, so that plain indexing can OR."""
+    out = []
+    for delay in np.unique(rows[:, 2]).tolist():
+        some = rows[rows[:, 2] == delay]
+        while len(some):
+            axons, at = np.unique(some[:, 1], return_index=True)
+            out.append((delay, axons, some[at, 0]))
+            some = np.delete(some, at, axis=0)
+    return out
+
+
+def _send(arriving: U8, tick: int, active: U8, rounds: list[tuple[int, Array, Array]]) -> None:
+    """Let active sources arrive on their axons, each after its delay; two arrivals in one tick are one."""
+    for delay, axons, sources in rounds:
+        arriving[(tick + delay) % len(arriving)][:, axons] |= active[:, sources]
