@@ -16,14 +16,13 @@ import numpy as np
 
 from spikebnn.arrays import F64, I64, Array
 from spikebnn.emit import check_equivalent
-from spikebnn.encode import encode
+from spikebnn.encode import decode, encode
 from spikebnn.errors import CheckError, InputError, NotEqualError
 from spikebnn.fold import FoldOptions, fold
 from spikebnn.network import Network
 from spikebnn.pipeline import data_digest, machine, read
 from spikebnn.program import Program
-from spikebnn.run import Run
-from spikebnn.simulate import registry, run
+from spikebnn.simulate import Answer, Session, registry
 from spikebnn.threshold import Readout, ThresholdNetwork
 
 BATCH = 250  # frames that are compared at once
@@ -158,18 +157,23 @@ def verify(
     if len(x) == 0:
         raise InputError("there are no frames to verify on")
     encode(program.encoder, x[:1])
-    tallies = {name: _Tally(name) for name in names}
+    loaded = {name: registry.simulator(name) for name in names}
+    sessions = {name: simulator.load(program) for name, simulator in loaded.items()}
+    tallies = {name: _Tally(name, loaded[name].version) for name in names}
     right: dict[str, int] = {"original": 0, **dict.fromkeys(names, 0)}
     for first, expected in _expected(network, folded, evaluate, x):
         part = x[first : first + BATCH]
         labels = None if y is None else np.asarray(y[first : first + BATCH]).reshape(-1)
         if labels is not None:
             right["original"] += int((expected.classes == labels).sum())
+        lines = encode(program.encoder, part)
         for name in names:
-            answer = run(program, part, simulator=name, record=True)
-            _compare(program, folded, expected, answer, part, first, tallies[name])
+            answer = sessions[name].frames(lines, True)
+            scores = decode(program.decoder, answer.sums).reshape(len(part), -1)
+            classes = scores.argmax(axis=1)
+            _compare(program, folded, expected, answer, classes, lines, first, tallies[name], sessions[name])
             if labels is not None:
-                right[name] += int((answer.classes == labels).sum())
+                right[name] += int((classes == labels).sum())
             if on_progress is not None:
                 on_progress(name, first + len(part), len(x))
     structure = _structure(program, folded)
@@ -199,7 +203,7 @@ def _digest(program: Program) -> str:
 
 def _names(simulators: str | Sequence[str]) -> list[str]:
     if simulators == "all":
-        return registry.installed()
+        return sorted(registry.SIMULATORS)
     names = [simulators] if isinstance(simulators, str) else list(simulators)
     for name in names:
         registry.simulator(name)
@@ -264,15 +268,23 @@ def before_tail(readout: Readout, sums: Array) -> F64:
 
 
 def _compare(
-    program: Program, folded: ThresholdNetwork, expected: _Expected, answer: Run, x: Array, first: int, tally: _Tally
+    program: Program,
+    folded: ThresholdNetwork,
+    expected: _Expected,
+    answer: Answer,
+    chosen: I64,
+    lines: Array,
+    first: int,
+    tally: _Tally,
+    session: Session,
 ) -> None:
     frames = len(answer.sums)
     got = before_tail(folded.readout, answer.sums)
     gap = np.abs(got - expected.sums)
     worse = gap > folded.readout.tolerance
-    classes = answer.classes != expected.classes
+    classes = chosen != expected.classes
     if folded.readout.tolerance and classes.any():  # rounding may break a tie between scores either way
-        top = np.take_along_axis(expected.scores, answer.classes[:, None], 1)[:, 0]
+        top = np.take_along_axis(expected.scores, chosen[:, None], 1)[:, 0]
         classes &= expected.scores.max(axis=1) - top > 4 * folded.readout.tolerance
     spikes = np.zeros(frames, bool)
     place: tuple[int, int, int] | None = None  # start, frame, neuron number
@@ -300,9 +312,8 @@ def _compare(
     tally.classes += int(classes.sum())
     tally.scores += int(worse.any(axis=1).sum())
     tally.gap = max(tally.gap, float(gap.max(initial=0.0)))
-    tally.version = answer.version
     if tally.first is None and place is not None:
-        tally.first = _spike(program, folded, tally.name, x, first, place, answer)
+        tally.first = _spike(program, folded, tally.name, session, lines, first, place, answer)
     elif tally.first is None and differs.any():
         frame = int(np.flatnonzero(differs)[0])
         unit = int(np.argmax(gap[frame]))
@@ -313,26 +324,33 @@ def _compare(
 
 
 def _spike(
-    program: Program, folded: ThresholdNetwork, name: str, x: Array, first: int, place: tuple[int, int, int], answer: Run
+    program: Program,
+    folded: ThresholdNetwork,
+    name: str,
+    session: Session,
+    bits: Array,
+    first: int,
+    place: tuple[int, int, int],
+    answer: Answer,
 ) -> Divergence:
     """Name a wrong spike: run its frame once more and watch the neuron's membrane."""
-    from spikebnn.simulate.layout import frame_drive
+    from spikebnn.simulate.layout import drive
     from spikebnn.threshold import execute, sums
 
     frame, start, number = place
     core = int(np.searchsorted(program.first, number, side="right")) - 1
     neuron = number - program.first[core]
     image = program.cores[core]
-    lines = encode(program.encoder, x[frame : frame + 1])
-    trace = registry.simulator(name).load(program).ticks(frame_drive(program, lines), np.array([number]))
+    lines = bits[frame : frame + 1]
+    trace = session.ticks(drive(program, lines), np.array([number]))
     window = slice(start, start + program.period)
     fired = np.flatnonzero(trace.spikes[0, window, number])
     tick = start + (int(fired[0]) if len(fired) else program.period - 1 if program.period > 1 else 0)
     layer = program.layers[image.layer[neuron]].name
     wanted = next(item for item in folded.layers if item.name == layer)
     unit = int(image.unit[neuron])
-    bits, _ = execute(folded, lines.sum(axis=1) if lines.shape[1] > 1 else lines[:, 0])
-    total = int(wanted.sign[unit]) * int(sums(wanted.synapses, bits)[0, unit])
+    known, _ = execute(folded, lines.sum(axis=1) if lines.shape[1] > 1 else lines[:, 0])
+    total = int(wanted.sign[unit]) * int(sums(wanted.synapses, known)[0, unit])
     return Divergence(
         simulator=name,
         frame=first + frame,
