@@ -31,7 +31,7 @@ _PUBLIC = {
     "stream": "spikebnn.stream",
     # networks, targets, data
     "save": "spikebnn.importers",
-    "export": "spikebnn.importers",
+    "export": "spikebnn.export",
     "load_network": "spikebnn.importers",
     "load_target": "spikebnn.targets",
     "target_names": "spikebnn.targets",

@@ -1,0 +1,96 @@
+"""Write net.pt, a torch.export archive, from a torch module in a Python file of yours.
+
+  spikebnn export model.py:Net --weights weights.pt --input 1,28,28 -o net.pt
+
+The Python file is executed, as `python model.py` would; the weights file is not. --input is the shape of one
+frame, without the batch. In Python: spikebnn.save(model, example_input, "net.pt").
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from typing import Any
+
+import spikebnn
+from spikebnn.cli.screen import answer, busy, not_an_input
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument(
+        "source", metavar="FILE.py:NAME", help="a module, a class of modules, or a function that makes one"
+    )
+    parser.add_argument(
+        "--input", required=True, type=_shape, metavar="SHAPE", help="shape of one frame: 1,28,28"
+    )
+    parser.add_argument(
+        "-o", "--output", default="net.pt", metavar="FILE", help="archive to write (default: net.pt)"
+    )
+    parser.add_argument("--weights", metavar="FILE", help="a state_dict saved by torch.save")
+    parser.add_argument("--dtype", default="float32", choices=_DTYPES, help="type of the input")
+    parser.add_argument(
+        "--values", type=_values, metavar="A,B", help="what the input holds (default: -1,1; 0,255 for uint8)"
+    )
+    parser.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="an argument for NAME"
+    )
+
+
+_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64")
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Export, and say what was written."""
+    not_an_input(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
+    values = chosen.values or ((0.0, 255.0) if chosen.dtype == "uint8" else (-1.0, 1.0))
+    with busy(chosen, f"exporting {chosen.source}"):
+        spikebnn.export(
+            chosen.source,
+            chosen.input,
+            chosen.output,
+            weights=chosen.weights,
+            dtype=chosen.dtype,
+            values=values,
+            arguments=dict(chosen.set),
+        )
+        network = spikebnn.load_network(chosen.output)
+    facts = {
+        "file": chosen.output,
+        "digest": network.digest,
+        "nodes": len(network.nodes),
+        "origin": network.origin,
+    }
+    answer(
+        chosen,
+        f"{chosen.output}: {len(network.nodes)} operations, {network.origin}, sha256 {network.digest[:16]}",
+        facts,
+    )
+    return 0
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shape such as 1,28,28")
+    return shape
+
+
+def _values(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as -1,1") from None
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value

@@ -1,0 +1,65 @@
+"""What a program is, in numbers: for the end of `map`, and for `report net.sbnn`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spikebnn.cli.screen import table
+from spikebnn.program import AUXILIARY, Program
+
+
+def facts_of(program: Program) -> dict[str, Any]:
+    """Sizes, times, layers and findings of a program, as plain data."""
+    from spikebnn.sbnn import digest
+
+    rows = []
+    for index, layer in enumerate(program.layers):
+        mine = [core.layer == index for core in program.cores]
+        used = sum(bool(hit.any()) for hit in mine)
+        physical = sum(int(hit.sum()) for hit in mine)
+        rows.append(
+            {
+                "layer": layer.name,
+                "role": layer.role,
+                "neurons": layer.neurons,
+                "on_cores": used,
+                "physical": physical,
+            }
+        )
+    return {
+        "target": program.target,
+        "program": digest(program),
+        "network": program.header.get("network", ""),
+        "cores": len(program.cores),
+        "neurons": sum(core.neurons for core in program.cores),
+        "auxiliary_neurons": sum(int((core.unit == AUXILIARY).sum()) for core in program.cores),
+        "routes": len(program.routes),
+        "inputs": program.inputs,
+        "input_code": program.encoder.kind,
+        "ticks_per_frame": program.period,
+        "latency_ticks": program.latency,
+        "readout": program.readout,
+        "layers": rows,
+        "findings": [dict(finding) for finding in program.header.get("findings", ())],
+    }
+
+
+def text_of(facts: dict[str, Any]) -> str:
+    """The same for reading."""
+    head = ["layer", "role", "neurons", "on cores", "physical"]
+    rows = [list(row.values()) for row in facts["layers"]]
+    extra = f", {facts['auxiliary_neurons']} of them auxiliary" if facts["auxiliary_neurons"] else ""
+    lines = [
+        f"target     {facts['target']}",
+        f"cores      {facts['cores']}",
+        f"neurons    {facts['neurons']}{extra}",
+        f"inputs     {facts['inputs']} bits ({facts['input_code']})",
+        f"time       a frame every {facts['ticks_per_frame']} ticks, its answer after {facts['latency_ticks']} ticks",
+        f"program    sha256 {facts['program'][:16]}",
+        "",
+        table(head, rows),
+    ]
+    if facts["findings"]:
+        lines += ["", "findings"]
+        lines += [f"  {finding['layer']}: {finding['text']}" for finding in facts["findings"]]
+    return "\n".join(lines)
