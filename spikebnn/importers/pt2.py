@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from spikebnn import ops
 from spikebnn.arrays import Array
 from spikebnn.errors import ImportRefused
 from spikebnn.evaluate import evaluate, reads
-from spikebnn.importers.archive import Archive, damage_is_refused, open_archive
+from spikebnn.importers.archive import DAMAGE, Archive, damage_is_refused, is_export, open_archive
 from spikebnn.importers.batch import BatchFree, live
 from spikebnn.importers.functional import Functional
 from spikebnn.importers.graph import Draft, add_graph
@@ -22,6 +23,15 @@ from spikebnn.network import Network, Node
 from spikebnn.ops.dtypes import SCALAR_TYPES, dtype_of
 
 MOST_FILE = 4 << 30  # bytes
+
+
+def recognises(path: str | os.PathLike[str]) -> bool:
+    """Whether the file at `path` is a zip with the members of a torch.export archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return is_export(archive.namelist())
+    except DAMAGE:
+        return False
 
 
 def read(path: str | os.PathLike[str]) -> Network:
