@@ -1,0 +1,215 @@
+"""What a run costs on its target: static plus marginal energy as an interval, every part with its constant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spikebnn.interval import Interval, exactly, interval, total
+from spikebnn.program import Program
+from spikebnn.run import Counts
+from spikebnn.target import Quantity, Target
+from spikebnn.traffic import Traffic, active_updates, traffic
+
+KNOWN, NONE, INCLUDED, UNKNOWN = "known", "none", "included", "unknown"
+PER_TICK = ("memory_scan", "barrier", "static_power")  # paid for time, whatever the network does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of the bill."""
+
+    name: str
+    count: Interval  # how many `of`
+    of: str  # what is counted
+    constants: tuple[str, ...]  # keys of Target.energy that price it
+    joules: (
+        Interval | None
+    )  # over all frames; None where nobody published a price, or where it is contained elsewhere
+    state: str  # "known", "none" (nothing to pay for), "included" (contained in another item), "unknown"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """The bill of `frames` frames, in joules.
+
+    `at_least` is true when an item is unknown: then the total holds the known items only, and its upper end is no
+    upper bound. What lies outside the model is named in `left_out`, never estimated.
+    """
+
+    frames: int
+    tick: float | None  # seconds
+    items: tuple[Item, ...]
+    constants: Mapping[str, Quantity]  # those that the items name, by key
+    left_out: tuple[str, ...]
+    refs: Mapping[str, str]  # citations of the constants' source keys
+
+    @property
+    def at_least(self) -> bool:
+        return any(item.state == UNKNOWN for item in self.items)
+
+    @property
+    def total(self) -> Interval | None:
+        """All known items; None when not one of them has a price."""
+        return self._sum(("",))
+
+    @property
+    def marginal(self) -> Interval | None:
+        """What the network's own events cost: the total without the items paid for time."""
+        return self._sum(PER_TICK)
+
+    def per_frame(self, joules: Interval | None) -> Interval | None:
+        return None if joules is None or not self.frames else joules * (1 / self.frames)
+
+    def _sum(self, without: tuple[str, ...]) -> Interval | None:
+        parts = [item.joules for item in self.items if item.joules is not None and item.name not in without]
+        priced = any(item.state == KNOWN for item in self.items if item.name not in without)
+        return total(parts) if priced else None
+
+
+def energy(
+    counts: Counts, program: Program, target: Target, frames: int, tick_s: float | None = None
+) -> Energy:
+    """The energy of `frames` frames, item by item.
+
+    Energy = static power x time + per-tick costs x ticks + sum over kinds of event of (events x energy per event), the
+    form that TrueNorth's own power sweep follows (Akopyan 2015, Fig. 17) and in which Loihi's constants are published
+    (Davies 2018, Table 2; SANA-FE arch/loihi.yaml). An average per synaptic event does not describe a chip.
+
+    - synaptic_event: set synapses on active axons.
+    - neuron_update: every neuron in every tick; it costs neuron_active in a tick with input and neuron_idle otherwise.
+      How many had input is not counted by simulators, so it is an interval; see `traffic.active_updates`.
+    - spike: spikes of all neurons. message: one per spike and route. tile_local: messages that make no hop.
+    - hop_x, hop_y, chip_crossing: hops of those messages between the routers of the placed cores.
+    - memory_scan, barrier: per chip in use and tick. static_power: per chip in use, over the active time
+      frames x period x tick, frames back to back; the whole chip is charged, however few of its cores are used.
+
+    Spikes that come from outside are counted as input messages in the traffic but have no price here: where they enter
+    is not known, and the host's side is named in the target's `left_out`.
+    `tick_s` replaces the target's nominal tick.
+    """
+    moved = traffic(counts, program, target)
+    nominal = target.timing.get("tick")
+    tick = tick_s if tick_s is not None else nominal.v if nominal is not None else None
+    chips = len({core.chip for core in program.cores})
+    ticks = frames * program.period
+    items = [
+        _item(target, "synaptic_event", "events", int(counts.synaptic_events.sum())),
+        _updates(target, counts, program, frames),
+        _item(target, "spike", "spikes", int(counts.neuron_spikes.sum())),
+        _item(target, "message", "messages", moved.messages),
+        *_transport(target, moved),
+        _item(target, "memory_scan", "chip ticks", chips * ticks),
+        _item(target, "barrier", "chip ticks", chips * ticks),
+        _static(target, program, chips, None if tick is None else ticks * tick),
+    ]
+    used = {key: target.energy[key] for item in items for key in item.constants if key in target.energy}
+    return Energy(
+        frames=frames,
+        tick=tick,
+        items=tuple(items),
+        constants=used,
+        left_out=target.left_out,
+        refs=citations(target, used),
+    )
+
+
+def citations(target: Target, used: Mapping[str, Quantity]) -> dict[str, str]:
+    """The references behind some constants, by key."""
+    keys = {part.strip() for quantity in used.values() for part in quantity.src.split(",")}
+    return {key: text for key, text in target.refs.items() if key in keys}
+
+
+def _item(target: Target, name: str, of: str, count: int, note: str = "") -> Item:
+    """A line of count x constant. Nothing counted costs nothing, known price or not."""
+    amount = exactly(float(count))
+    if count == 0:
+        return Item(name=name, count=amount, of=of, constants=(), joules=exactly(0.0), state=NONE, note=note)
+    if name in target.included:
+        text = target.included[name]
+        return Item(name=name, count=amount, of=of, constants=(), joules=None, state=INCLUDED, note=text)
+    if name not in target.energy:
+        text = "nobody has published what it costs"
+        return Item(name=name, count=amount, of=of, constants=(name,), joules=None, state=UNKNOWN, note=text)
+    joules = amount * interval(target.energy[name])
+    return Item(name=name, count=amount, of=of, constants=(name,), joules=joules, state=KNOWN, note=note)
+
+
+def _updates(target: Target, counts: Counts, program: Program, frames: int) -> Item:
+    """Neuron updates: idle and active ones have two prices, and the same neurons are in both bounds."""
+    updates = frames * program.period * sum(core.neurons for core in program.cores)
+    keys = ("neuron_idle", "neuron_active")
+    if updates == 0 or any(key in target.included or key not in target.energy for key in keys):
+        missing = next((key for key in keys if key not in target.energy), keys[0])
+        plain = _item(target, missing, "updates", updates)
+        return Item(name="neuron_update", count=plain.count, of=plain.of, constants=plain.constants,
+                    joules=plain.joules, state=plain.state, note=plain.note)  # fmt: skip
+    active = active_updates(counts, program)
+    idle_cost, active_cost = (interval(target.energy[key]) for key in keys)
+    ends = [
+        [idle * (updates - busy) + cost * busy for busy in (active.lo, active.hi)]
+        for idle, cost in ((idle_cost.lo, active_cost.lo), (idle_cost.hi, active_cost.hi))
+    ]
+    middle = idle_cost.v * (updates - active.v) + active_cost.v * active.v
+    joules = Interval(lo=min(ends[0]), v=middle, hi=max(ends[1]))
+    note = f"between {active.lo:.0f} and {active.hi:.0f} of them with input"
+    return Item(name="neuron_update", count=exactly(float(updates)), of="updates", constants=keys, joules=joules,
+                state=KNOWN, note=note)  # fmt: skip
+
+
+def _transport(target: Target, moved: Traffic) -> list[Item]:
+    return [
+        _item(target, "tile_local", "messages", moved.local),
+        _item(target, "hop_x", "hops", moved.hops_x),
+        _item(target, "hop_y", "hops", moved.hops_y),
+        _item(target, "chip_crossing", "crossings", moved.crossings),
+    ]
+
+
+def _static(target: Target, program: Program, chips: int, seconds: float | None) -> Item:
+    """Static power of the chips in use over the active time."""
+    name, of = "static_power", "chip seconds"
+    total_cores = chips * target.topology.width * target.topology.height
+    note = f"whole chips are charged; {len(program.cores)} of {total_cores} cores in use"
+    if name in target.included:
+        count = exactly(chips * seconds if seconds is not None else 0.0)
+        text = target.included[name]
+        return Item(name=name, count=count, of=of, constants=(), joules=None, state=INCLUDED, note=text)
+    if seconds is None or name not in target.energy:
+        why = (
+            "nobody has published it" if name not in target.energy else "the target gives no length of a tick"
+        )
+        count = exactly(chips * seconds if seconds is not None else 0.0)
+        return Item(name=name, count=count, of=of, constants=(name,), joules=None, state=UNKNOWN, note=why)
+    joules = interval(target.energy[name]) * (chips * seconds)
+    return Item(
+        name=name,
+        count=exactly(chips * seconds),
+        of=of,
+        constants=(name,),
+        joules=joules,
+        state=KNOWN,
+        note=note,
+    )
+
+
+def combine(a: Energy, b: Energy) -> Energy:
+    """The bill of both sets of frames; both must come from one program, target and tick."""
+    assert [item.name for item in a.items] == [item.name for item in b.items]
+    assert a.tick == b.tick
+    return Energy(
+        frames=a.frames + b.frames,
+        tick=a.tick,
+        items=tuple(_join(x, y) for x, y in zip(a.items, b.items)),
+        constants={**a.constants, **b.constants},
+        left_out=a.left_out,
+        refs={**a.refs, **b.refs},
+    )
+
+
+def _join(a: Item, b: Item) -> Item:
+    shown = b if a.state == NONE else a
+    joules = None if a.joules is None or b.joules is None else a.joules + b.joules
+    return Item(name=a.name, count=a.count + b.count, of=a.of, constants=shown.constants, joules=joules,
+                state=shown.state, note=shown.note)  # fmt: skip

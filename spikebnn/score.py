@@ -1,0 +1,331 @@
+"""`Score`: what a run was worth: answers, agreement, events, energy, time and cores, each with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import Array, unpack_bits
+from spikebnn.energy import Energy, energy
+from spikebnn.errors import InputError
+from spikebnn.program import SUBTRACT, Core, Program
+from spikebnn.run import Run
+from spikebnn.target import Target
+from spikebnn.targets import load_target, target_names
+from spikebnn.timing import Timing, timing
+from spikebnn.traffic import traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """In how many of `frames` the run said what the original network says."""
+
+    frames: int
+    classes: int  # same class
+    scores: int | None  # every score the same number; None where only classes were given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerScore:
+    """One layer, on the cores or on the host. Counts are over all frames."""
+
+    name: str
+    role: str
+    where: str  # "cores" or "host"
+    cores: int = 0
+    neurons: int = 0  # of the network
+    placed: int = 0  # on the cores, copies included
+    spikes: int | None = None
+    updates: int | None = None
+    synaptic_events: int | None = None  # None where a core holds two layers: simulators count per core
+    hops: int | None = None  # of the spikes this layer's neurons send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreScore:
+    """One core. Counts are over all frames."""
+
+    chip: int
+    x: int
+    y: int
+    neurons: int
+    axons: int
+    synapses: int  # (axon, neuron) pairs with a synapse
+    spikes: int
+    updates: int
+    axon_events: int
+    synaptic_events: int
+    messages: int  # sent
+    hops: int  # of those
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How much of a resource is used, of how much in the cores in use; None: no limit."""
+
+    used: int
+    available: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A run, judged. Counts are over all `frames`; energies too, and per frame where the name says so."""
+
+    program: str  # digest
+    network: str  # digest of the network file, where the program knows it
+    target: str
+    target_digest: str
+    family: str
+    simulator: str
+    version: str
+    frames: int
+    seconds: float  # wall time of the simulation
+    correct: int | None  # None without labels
+    agreement: Agreement | None  # None without a reference
+    chips: int
+    spikes: int
+    axon_events: int
+    synaptic_events: int
+    updates: int
+    messages: int
+    input_messages: int
+    hops: int
+    crossings: int
+    dense: int  # synaptic operations if every axon were active in every tick
+    footprint: int  # bytes of the arrays that program the cores
+    energy: Energy
+    timing: Timing
+    layers: tuple[LayerScore, ...]
+    cores: tuple[CoreScore, ...]
+    use: dict[str, Use]
+    host: tuple[str, ...]  # what runs outside the cores, in words
+
+    @property
+    def accuracy(self) -> float | None:
+        return None if self.correct is None or not self.frames else self.correct / self.frames
+
+    @property
+    def synapses(self) -> int:
+        return sum(core.synapses for core in self.cores)
+
+    def to_json(self) -> str:
+        """This score as JSON text of schema spikebnn.score/1; see `spikebnn.score_json`."""
+        from spikebnn.score_json import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str, where: str = "the score") -> Score:
+        """Undo `to_json`; raises InputError with a sentence about what is wrong with the text."""
+        from spikebnn.score_json import from_json
+
+        return from_json(text, where)
+
+
+def score(
+    run: Run,
+    program: Program,
+    target: Target,
+    labels: Array | Sequence[int] | None = None,
+    reference: Array | None = None,
+    tick_s: float | None = None,
+) -> Score:
+    """Judge a run of a program on a target.
+
+    `labels` (frames,) are the true classes. `reference` holds what the original network answers: its scores
+    (frames, ...) or its classes (frames,). `tick_s` replaces the target's nominal tick, in seconds.
+    Raises InputError where program, run, target and labels do not belong together.
+    """
+    _check(run, program, target)
+    if tick_s is not None and not tick_s > 0:
+        raise InputError(f"a tick of {tick_s:g} s was asked for; it must be longer than 0 s")
+    counts = run.counts
+    moved = traffic(counts, program, target)
+    cores = _cores(run, program, target)
+    return Score(
+        program=run.program,
+        network=str(program.header.get("network", "")),
+        target=target.name,
+        target_digest=target.digest,
+        family=target.family,
+        simulator=run.simulator,
+        version=run.version,
+        frames=run.frames,
+        seconds=run.seconds,
+        correct=None if labels is None else _same(run, np.asarray(labels), "labels"),
+        agreement=None if reference is None else _agreement(run, np.asarray(reference)),
+        chips=len({core.chip for core in program.cores}),
+        spikes=int(counts.neuron_spikes.sum()),
+        axon_events=int(counts.axon_events.sum()),
+        synaptic_events=int(counts.synaptic_events.sum()),
+        updates=sum(core.updates for core in cores),
+        messages=moved.messages,
+        input_messages=moved.input_messages,
+        hops=moved.hops_x + moved.hops_y,
+        crossings=moved.crossings,
+        dense=sum(core.synapses for core in cores) * program.period * run.frames,
+        footprint=_footprint(program),
+        energy=energy(counts, program, target, run.frames, tick_s),
+        timing=timing(counts, program, target, run.frames, tick_s),
+        layers=_layers(run, program, cores),
+        cores=cores,
+        use=_use(program, target, cores),
+        host=_host(program),
+    )
+
+
+def _check(run: Run, program: Program, target: Target) -> None:
+    if program.target != target.name and not _same_structure(program.target, target):
+        raise InputError(
+            f"the program was mapped for target {program.target!r}, which is built otherwise than {target.name!r};"
+            f" map the network again with --target {target.name}"
+        )
+    wanted = (run.frames, len(program.cores))
+    if run.counts.spikes.shape != wanted:
+        raise InputError(
+            f"the run counted {run.counts.spikes.shape} (frames, cores), the program has {wanted}; they differ"
+        )
+
+
+def _same_structure(name: str, target: Target) -> bool:
+    """Whether the target a program was mapped for differs from this one in prices alone: two presets of one chip."""
+    if name not in target_names():
+        return False
+    other = load_target(name)
+    parts = ("topology", "core", "synapse", "fan", "neuron")
+    return all(getattr(other, part) == getattr(target, part) for part in parts)
+
+
+def _same(run: Run, classes: Array, what: str) -> int:
+    """In how many frames the run's class is the given one."""
+    if classes.shape != (run.frames,):
+        raise InputError(
+            f"{what} have shape {classes.shape}; the run has {run.frames} frames, so ({run.frames},) is wanted"
+        )
+    return int((classes == run.classes).sum())
+
+
+def _agreement(run: Run, reference: Array) -> Agreement:
+    if reference.ndim == 1:
+        return Agreement(frames=run.frames, classes=_same(run, reference, "reference classes"), scores=None)
+    if len(reference) != run.frames:
+        raise InputError(f"the reference has {len(reference)} frames, the run {run.frames}")
+    theirs, ours = reference.reshape(run.frames, -1), run.scores.reshape(run.frames, -1)
+    if theirs.shape != ours.shape:
+        raise InputError(f"the reference has {theirs.shape[1]} scores per frame, the run {ours.shape[1]}")
+    classes = int((theirs.argmax(axis=1) == run.classes).sum()) if run.frames else 0
+    return Agreement(frames=run.frames, classes=classes, scores=int((theirs == ours).all(axis=1).sum()))
+
+
+def _cores(run: Run, program: Program, target: Target) -> tuple[CoreScore, ...]:
+    counts, moved = run.counts, traffic(run.counts, program, target)
+    return tuple(
+        CoreScore(
+            chip=core.chip,
+            x=core.x,
+            y=core.y,
+            neurons=core.neurons,
+            axons=core.axons,
+            synapses=int(connected(core).sum()),
+            spikes=int(counts.spikes[:, c].sum()),
+            updates=core.neurons * program.period * run.frames,
+            axon_events=int(counts.axon_events[:, c].sum()),
+            synaptic_events=int(counts.synaptic_events[:, c].sum()),
+            messages=int(moved.sent[c]),
+            hops=int(moved.core_hops[c]),
+        )
+        for c, core in enumerate(program.cores)
+    )
+
+
+def connected(core: Core) -> Array:
+    """Which neuron has a synapse on which axon, (neurons, axons), in however many planes."""
+    joined = np.zeros((core.neurons, core.axons), bool)
+    for plane in core.planes:
+        joined[:, plane.start : plane.stop] |= unpack_bits(plane.bits, plane.stop - plane.start).astype(bool)
+    return joined
+
+
+def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[LayerScore, ...]:
+    """Host parts and layers in the order in which a frame meets them."""
+    first = program.first
+    rows: list[LayerScore] = []
+    if program.encoder.kind == "host":
+        rows.append(LayerScore(name=_modules(program), role="encoder", where="host"))
+    for number, layer in enumerate(program.layers):
+        spikes = placed = 0
+        held, shared = [], False
+        for c, core in enumerate(program.cores):
+            mine = np.flatnonzero(core.layer == number)
+            if not len(mine):
+                continue
+            held.append(c)
+            shared |= len(mine) < core.neurons
+            own = run.counts.neuron_spikes[first[c] + mine]
+            spikes, placed = spikes + int(own.sum()), placed + len(mine)
+        rows.append(
+            LayerScore(
+                name=layer.name,
+                role=layer.role,
+                where="cores",
+                cores=len(held),
+                neurons=layer.neurons,
+                placed=placed,
+                spikes=spikes,
+                updates=placed * program.period * run.frames,
+                synaptic_events=None if shared else sum(cores[c].synaptic_events for c in held),
+                hops=None if shared else sum(cores[c].hops for c in held),
+            )
+        )
+    if program.decoder.tail is not None:
+        rows.append(LayerScore(name=program.decoder.name, role="tail", where="host"))
+    return tuple(rows)
+
+
+def _modules(program: Program) -> str:
+    """Names of the modules that the encoder runs on the host."""
+    graph = program.encoder.graph
+    names = [] if graph is None else list(dict.fromkeys(node.where for node in graph.nodes if node.where))
+    return ", ".join(names) or "input"
+
+
+def _host(program: Program) -> tuple[str, ...]:
+    said = []
+    if program.encoder.kind == "host":
+        said.append(
+            f"{_modules(program)}: real-valued, computed on the host in NumPy; its energy is left out"
+        )
+    if program.decoder.tail is not None:
+        said.append(f"{program.decoder.name}: the scores are finished on the host from the integer sums")
+    return tuple(said)
+
+
+def _use(program: Program, target: Target, cores: tuple[CoreScore, ...]) -> dict[str, Use]:
+    top, limits = target.topology, target.core
+    count = len(cores)
+    subtracting = sum(int((core.reset == SUBTRACT).sum()) for core in program.cores)
+    neurons = sum(core.neurons for core in cores) + subtracting * (limits.neurons_per_subtract - 1)
+    crosspoints = count * limits.neurons * limits.axons if target.synapse.format == "crossbar" else None
+    return {
+        "cores": Use(used=count, available=top.chips * (top.width * top.height - len(top.dead_cores))),
+        "neurons": Use(used=neurons, available=count * limits.neurons),
+        "axons": Use(used=sum(core.axons for core in cores), available=count * limits.axons),
+        "synapses": Use(used=sum(core.synapses for core in cores), available=crosspoints),
+    }
+
+
+def _footprint(program: Program) -> int:
+    """Bytes of synapse planes, weights, neuron parameters, routes and lines, as the program file holds them."""
+    size = program.routes.nbytes + program.lines.nbytes
+    for core in program.cores:
+        size += sum(plane.bits.nbytes + plane.scale.nbytes for plane in core.planes)
+        size += (
+            core.threshold.nbytes
+            + core.leak.nbytes
+            + core.reset.nbytes
+            + core.floor.nbytes
+            + core.floor_mode.nbytes
+        )
+    return size

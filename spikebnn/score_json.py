@@ -1,0 +1,150 @@
+"""A score as JSON, schema spikebnn.score/1, with NeuroBench's field names beside our own; and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from spikebnn.energy import Energy, Item
+from spikebnn.errors import InputError
+from spikebnn.interval import Interval
+from spikebnn.score import Agreement, CoreScore, LayerScore, Score, Use
+from spikebnn.target import Quantity
+from spikebnn.timing import Timing
+
+SCHEMA = "spikebnn.score/1"
+PLAIN = (
+    "program", "network", "target", "target_digest", "family", "simulator", "version", "frames", "seconds", "correct",
+    "chips", "spikes", "axon_events", "synaptic_events", "updates", "messages", "input_messages", "hops", "crossings",
+    "dense", "footprint",
+)  # fmt: skip
+
+
+def to_json(score: Score) -> str:
+    """The score as readable JSON. Energies are joules, times seconds; `null` is unknown, never 0.
+
+    Keys under "neurobench", and the totals and rates under "energy" and "timing", follow from the rest; `from_json`
+    leaves them unread.
+    """
+    data: dict[str, Any] = {"schema": SCHEMA}
+    data |= {key: getattr(score, key) for key in PLAIN}
+    data["agreement"] = None if score.agreement is None else asdict(score.agreement)
+    data["neurobench"] = neurobench(score)
+    data["energy"] = _energy(score.energy)
+    data["timing"] = asdict(score.timing) | {
+        "latency_s": score.timing.latency_s, "frames_per_s": score.timing.frames_per_s,
+    }  # fmt: skip
+    data["host"] = list(score.host)
+    data["utilization"] = {name: asdict(use) for name, use in score.use.items()}
+    data["layers"] = [asdict(layer) for layer in score.layers]
+    data["cores"] = [asdict(core) for core in score.cores]
+    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def neurobench(score: Score) -> dict[str, Any]:
+    """The fields of NeuroBench 2.3, per frame where it counts per sample.
+
+    Activations are spikes in {0, 1}; a network of +-1 activations has no zeros, so its own ActivationSparsity is 0.
+    Effective_ACs are the synaptic events, always-on axons included. Effective_MACs is 0 if all layers are on the cores,
+    and null if some run on the host, where they are not counted. Footprint is the mapped program's, in bytes.
+    """
+    frames = max(score.frames, 1)
+    possible = score.updates
+    pairs = sum(core.neurons * core.axons for core in score.cores)
+    on_host = any(layer.where == "host" and layer.role == "encoder" for layer in score.layers)
+    return {
+        "Footprint": score.footprint,
+        "ConnectionSparsity": 1 - score.synapses / pairs if pairs else None,
+        "ParameterCount": score.synapses + sum(core.neurons for core in score.cores),
+        "ClassificationAccuracy": score.accuracy,
+        "ActivationSparsity": 1 - score.spikes / possible if possible else None,
+        "ActivationSparsityByLayer": {
+            layer.name: 1 - layer.spikes / layer.updates
+            for layer in score.layers if layer.spikes is not None and layer.updates
+        },
+        "SynapticOperations": {
+            "Effective_MACs": None if on_host else 0.0,
+            "Effective_ACs": score.synaptic_events / frames,
+            "Dense": score.dense / frames,
+        },
+        "MembraneUpdates": score.updates / frames,
+    }  # fmt: skip
+
+
+def _energy(energy: Energy) -> dict[str, Any]:
+    def shown(joules: Interval | None) -> dict[str, float] | None:
+        return None if joules is None else asdict(joules)
+
+    return {
+        "unit": "J",
+        "frames": energy.frames,
+        "tick": energy.tick,
+        "at_least": energy.at_least,
+        "per_frame": shown(energy.per_frame(energy.total)),
+        "marginal_per_frame": shown(energy.per_frame(energy.marginal)),
+        "total": shown(energy.total),
+        "items": [asdict(item) for item in energy.items],
+        "constants": {key: asdict(quantity) for key, quantity in energy.constants.items()},
+        "left_out": list(energy.left_out),
+        "refs": dict(energy.refs),
+    }
+
+
+def from_json(text: str, where: str = "the score") -> Score:
+    """The score that `to_json` wrote; `where` names it in messages."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is no JSON: {error}") from error
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+        found = data.get("schema") if isinstance(data, Mapping) else None
+        raise InputError(
+            f"{where} is no score: its schema is {found!r}, {SCHEMA!r} is wanted; `spikebnn run -o` writes one"
+        )
+    try:
+        return _score(data)
+    except KeyError as error:
+        raise InputError(
+            f"{where} lacks the key {error.args[0]!r}; write it again with `spikebnn run -o`"
+        ) from error
+    except (TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise InputError(f"{where} has a value that does not fit {SCHEMA}: {error}") from error
+
+
+def _score(data: Mapping[str, Any]) -> Score:
+    times = {key: data["timing"][key] for key in ("period", "latency", "tick", "at_least", "busiest", "note")}
+    return Score(
+        **{key: data[key] for key in PLAIN},
+        agreement=None if data["agreement"] is None else Agreement(**data["agreement"]),
+        energy=_read_energy(data["energy"]),
+        timing=Timing(**times, fastest=_interval(data["timing"]["fastest"])),
+        layers=tuple(LayerScore(**layer) for layer in data["layers"]),
+        cores=tuple(CoreScore(**core) for core in data["cores"]),
+        use={name: Use(**use) for name, use in data["utilization"].items()},
+        host=tuple(data["host"]),
+    )
+
+
+def _read_energy(data: Mapping[str, Any]) -> Energy:
+    items = []
+    for entry in data["items"]:
+        count = _interval(entry["count"])
+        assert count is not None, "an item without a count"
+        plain = {key: entry[key] for key in ("name", "of", "state", "note")}
+        items.append(
+            Item(**plain, count=count, constants=tuple(entry["constants"]), joules=_interval(entry["joules"]))
+        )
+    return Energy(
+        frames=data["frames"],
+        tick=data["tick"],
+        items=tuple(items),
+        constants={key: Quantity(**entry) for key, entry in data["constants"].items()},
+        left_out=tuple(data["left_out"]),
+        refs=dict(data["refs"]),
+    )
+
+
+def _interval(data: Mapping[str, float] | None) -> Interval | None:
+    return None if data is None else Interval(lo=data["lo"], v=data["v"], hi=data["hi"])

@@ -1,0 +1,81 @@
+"""What moves between cores in a run: messages, hops from the placement, and how many neurons had input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import I64
+from spikebnn.interval import Interval
+from spikebnn.program import Program
+from spikebnn.run import Counts
+from spikebnn.target import Target, hops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traffic:
+    """Messages over all frames; a spike sends one message along each of its neuron's routes."""
+
+    messages: int
+    local: int  # messages that stay under one router
+    hops_x: int
+    hops_y: int
+    crossings: int  # of chip borders
+    input_messages: int  # axon events that no neuron caused; an estimate, see `traffic`
+    sent: I64  # (cores,); messages that leave each core's neurons
+    received: I64  # (cores,); messages for each core, from neurons
+    core_hops: I64  # (cores,); hops of the messages that each core sends
+
+
+def traffic(counts: Counts, program: Program, target: Target) -> Traffic:
+    """Messages and hops of a run: neuron spikes times routes, from the positions of the cores.
+
+    Input messages are the axon events that routes do not explain. Two messages that meet on one axon in one tick are
+    one axon event, so with such meetings the figure is too low.
+    """
+    cores = len(program.cores)
+    first = np.asarray(program.first, dtype=np.int64)
+    source, target_core = program.routes[:, 0].astype(np.int64), program.routes[:, 2].astype(np.int64)
+    messages = counts.neuron_spikes[first[source] + program.routes[:, 1]].astype(np.int64)
+    pairs, index = np.unique(np.stack([source, target_core], axis=1), axis=0, return_inverse=True)
+    load = np.bincount(index.reshape(-1), weights=messages, minlength=len(pairs)).astype(np.int64)
+    places = [(core.chip, core.x, core.y) for core in program.cores]
+    way = np.array([hops(target.topology, places[a], places[b]) for a, b in pairs], dtype=np.int64).reshape(
+        -1, 3
+    )
+    steps = way[:, 0] + way[:, 1]
+    sent = np.bincount(source, weights=messages, minlength=cores).astype(np.int64)
+    received = np.bincount(target_core, weights=messages, minlength=cores).astype(np.int64)
+    core_hops = np.bincount(pairs[:, 0], weights=load * steps, minlength=cores).astype(np.int64)
+    moved = int(messages.sum())
+    return Traffic(
+        messages=moved,
+        local=int(load[steps == 0].sum()),
+        hops_x=int((load * way[:, 0]).sum()),
+        hops_y=int((load * way[:, 1]).sum()),
+        crossings=int((load * way[:, 2]).sum()),
+        input_messages=max(0, int(counts.axon_events.sum()) - moved),
+        sent=sent,
+        received=received,
+        core_hops=core_hops,
+    )
+
+
+def active_updates(counts: Counts, program: Program) -> Interval:
+    """How many neuron updates found input, over all frames.
+
+    Simulators do not count this. It is at least synaptic events / axons, since a neuron takes at most one event per
+    axon and tick, and at most the synaptic events, plus the updates of neurons with a leak, which some chips count as
+    input. The best guess is the upper end, rarely far off: a neuron of a dense layer meets an active axon in
+    almost every tick in which a frame arrives.
+    """
+    lo = hi = 0
+    for c, core in enumerate(program.cores):
+        events = counts.synaptic_events[:, c].astype(np.int64)
+        updates = core.neurons * program.period
+        leaky = int((core.leak != 0).sum()) * program.period
+        most = np.minimum(updates, events + leaky)
+        least = np.minimum(most, -(-events // max(core.axons, 1)))
+        lo, hi = lo + int(least.sum()), hi + int(most.sum())
+    return Interval(lo=float(lo), v=float(hi), hi=float(hi))
