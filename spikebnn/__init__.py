@@ -17,7 +17,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# public name -> module that holds it under the same name
+# public name -> module that holds it, under the same name unless a colon says otherwise
 _PUBLIC = {
     # the corridor
     "map": "spikebnn.pipeline",
@@ -29,13 +29,12 @@ _PUBLIC = {
     "report": "spikebnn.report",
     "compare": "spikebnn.compare",
     "stream": "spikebnn.stream",
-    # networks, targets, data
+    # networks and targets
     "save": "spikebnn.importers",
-    "export": "spikebnn.export",
+    "export": "spikebnn.importers:export_file",
     "load_network": "spikebnn.importers",
     "load_target": "spikebnn.targets",
     "target_names": "spikebnn.targets",
-    "load_frames": "spikebnn.data",
     # the frozen types at the doors
     "Network": "spikebnn.network",
     "ThresholdNetwork": "spikebnn.threshold",
@@ -60,7 +59,8 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'spikebnn' has no attribute {name!r}")
-    value = getattr(import_module(_PUBLIC[name]), name)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
     globals()[name] = value
     return value
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from spikebnn.cli.parser import Parser, closest, common_options
+from spikebnn.cli.parser import Parser, closest, common_options, joined
 from spikebnn.errors import CheckError, InputError, SpikeBNNError
 
 BUG, INTERRUPTED, PIPE_CLOSED = 70, 130, 141  # sysexits.h EX_SOFTWARE; 128 + signal
@@ -47,7 +47,7 @@ _EXTRAS = {"torch": "torch", "numba": "fast", "brian2": "brian2"}  # package -> 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = joined(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _command(words)
         sys.stdout.flush()

@@ -9,17 +9,17 @@ frame, without the batch. In Python: spikebnn.save(model, example_input, "net.pt
 from __future__ import annotations
 
 import argparse
-import ast
-from typing import Any
 
 import spikebnn
 from spikebnn.cli.screen import answer, busy, not_an_input
+
+_DTYPES = ("float32", "float64", "uint8", "int8", "int64", "bool")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument(
-        "source", metavar="FILE.py:NAME", help="a module, a class of modules, or a function that makes one"
+        "source", metavar="FILE.py:NAME", help="a torch module, its class, or a function that makes one"
     )
     parser.add_argument(
         "--input", required=True, type=_shape, metavar="SHAPE", help="shape of one frame: 1,28,28"
@@ -30,29 +30,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="a state_dict saved by torch.save")
     parser.add_argument("--dtype", default="float32", choices=_DTYPES, help="type of the input")
     parser.add_argument(
-        "--values", type=_values, metavar="A,B", help="what the input holds (default: -1,1; 0,255 for uint8)"
+        "--values", type=_values, metavar="A,B", help="the two values that the input holds, such as -1,1 or 0,1"
     )
-    parser.add_argument(
-        "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="an argument for NAME"
-    )
-
-
-_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64")
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Export, and say what was written."""
     not_an_input(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
-    values = chosen.values or ((0.0, 255.0) if chosen.dtype == "uint8" else (-1.0, 1.0))
     with busy(chosen, f"exporting {chosen.source}"):
         spikebnn.export(
-            chosen.source,
-            chosen.input,
-            chosen.output,
-            weights=chosen.weights,
-            dtype=chosen.dtype,
-            values=values,
-            arguments=dict(chosen.set),
+            chosen.source, chosen.weights, chosen.input, chosen.output, values=chosen.values, dtype=chosen.dtype
         )
         network = spikebnn.load_network(chosen.output)
     facts = {
@@ -84,13 +71,3 @@ def _values(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as -1,1") from None
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value

@@ -40,6 +40,17 @@ class Parser(argparse.ArgumentParser):
                 )
 
 
+def joined(words: Sequence[str]) -> list[str]:
+    """`--values -1,1` as `--values=-1,1`: argparse takes a value for an option if it begins with a minus."""
+    out: list[str] = []
+    for word in words:
+        if out and out[-1].startswith("--") and "=" not in out[-1] and word[:1] == "-" and word[1:2].isdigit():
+            out[-1] += f"={word}"
+        else:
+            out.append(word)
+    return out
+
+
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Options that every verb understands."""
     group = parser.add_argument_group("everywhere")
