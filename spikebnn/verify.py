@@ -405,6 +405,7 @@ def _structure(program: Program, folded: ThresholdNetwork) -> str:
 
 def _fold_record(folded: ThresholdNetwork) -> dict[str, Any]:
     """What was proven when the thresholds were read off."""
-    total = {kind: sum(f.count for f in folded.findings if f.kind == kind) for kind in ("fragile", "constant", "falling", "tie")}
+    kinds = ("fragile", "constant", "falling", "tie")
+    total = {kind: sum(f.count for f in folded.findings if f.kind == kind) for kind in kinds}
     pairs = sum(f.of for f in folded.findings if f.kind == "fragile")
     return {"neurons": sum(layer.neurons for layer in folded.layers), "pairs_evaluated": pairs, **total}

@@ -50,7 +50,7 @@ def check_fold(network: Network, folded: ThresholdNetwork, frames: int = 8, seed
         if wrong.any():
             frame, neuron = np.argwhere(wrong)[0]
             raise CheckError(f"layer '{layer.name}': bit of neuron {neuron} differs from the network in frame {frame}")
-    scores = decode(folded.readout, sums)
+    scores = decode(folded.readout, sums.astype(np.int64))
     want = np.asarray(seen[network.outputs[0]], np.float64).reshape(scores.shape)
     if not loose and not np.allclose(scores, want, rtol=1e-4, atol=1e-4 + 10 * folded.readout.tolerance):
         raise CheckError(f"scores differ from the network by up to {np.abs(scores - want).max():.3g}")

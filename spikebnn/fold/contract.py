@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import Array, F64, I64
+from spikebnn.arrays import F64, I64, Array
 from spikebnn.errors import ImportRefused
 from spikebnn.fold.values import Bits, Root
 from spikebnn.fold.windows import pad_plane, windows
@@ -66,7 +66,7 @@ def make_root(
     `sign` (rows, elements), `alpha` and `bias` per row, `row` and `patch` per neuron.
     """
     levels = np.array(source.multiplicity, np.int64)
-    patches, _, elements = taps.shape
+    patches = len(taps)
     weight = (sign[:, None, :].astype(np.int64) * levels[:, None]).reshape(len(sign), -1)
     open_ = np.isnan(fixed)
     constant = np.where(open_, source.base, fixed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn import ops
-from spikebnn.arrays import Array, F64
+from spikebnn.arrays import F64, Array
 from spikebnn.errors import ImportRefused
 from spikebnn.fold.options import FoldOptions
 from spikebnn.fold.tail import Tail, closure, references, run, wiring
@@ -46,7 +46,7 @@ def front_bits(
     start = name
     while start != raw and start in producer:
         node = producer[start]
-        inputs = [n for n in references(node) if n in producer and n not in constants or n == raw]
+        inputs = [n for n in references(node) if (n in producer and n not in constants) or n == raw]
         plain = node.op in ops.POINTWISE or node.op in ops.REWIRE or node.op in ops.COPY
         if not plain or len(set(inputs)) != 1:
             break

@@ -7,22 +7,23 @@ reachable sum, when its value is needed as bits (see `settle`). Rewiring is run 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from spikebnn import ops
-from spikebnn.arrays import Array, I64
+from spikebnn.arrays import Array
 from spikebnn.errors import ImportRefused
 from spikebnn.fold import contract
 from spikebnn.fold.front import Front, front_bits
+from spikebnn.fold.operands import average_members, max_pool_members, operands
 from spikebnn.fold.options import FoldOptions
 from spikebnn.fold.settle import Settled, pool_bits, settle
 from spikebnn.fold.tail import Tail, closure, references, resolve
 from spikebnn.fold.values import Bits, Const, Pool, Real, Root, Sum, Value
-from spikebnn.fold.windows import pool_members
-from spikebnn.network import Network, Node, Ref
+from spikebnn.network import Network, Node
 from spikebnn.threshold import NO_TAP, Finding, Layer
 
 GATE = "#bits"  # suffix of the identity root of a bit value
@@ -274,24 +275,6 @@ def _with(state: Lowered, node: Node, arrays: Mapping[str, Array], number: float
     return resolve(filled.args, env), {k: resolve(v, env) for k, v in filled.kwargs.items()}
 
 
-def _pair(value: Any, default: Any = None) -> tuple[int, int]:
-    if value is None or value == () or value == []:
-        value = default
-    if isinstance(value, int):
-        return value, value
-    items = tuple(int(v) for v in value)
-    return (items[0], items[0]) if len(items) == 1 else (items[0], items[1])
-
-
-def _arguments(node: Node, names: Sequence[str], defaults: Sequence[Any]) -> list[Any]:
-    """Positional and keyword arguments of a node after its first, filled up with defaults."""
-    given = list(node.args[1:]) + [None] * len(names)
-    return [
-        node.kwargs.get(name, given[i] if i < len(node.args) - 1 and given[i] is not None else default)
-        for i, (name, default) in enumerate(zip(names, defaults, strict=True))
-    ]
-
-
 def _pool(state: Lowered, node: Node, name: str) -> None:
     value = state.values[name]
     bits = as_bits(state, name, probe=True)
@@ -300,22 +283,10 @@ def _pool(state: Lowered, node: Node, name: str) -> None:
     if bits is None and not (isinstance(value, Sum) and value.pool is None):
         _real(state, node, [name])
         return
-    kernel, stride, padding, dilation, ceil = _arguments(
-        node, ("kernel_size", "stride", "padding", "dilation", "ceil_mode"), (1, (), 0, 1, False)
-    )
-    shape = state.shape(name)
-    if "1d" in node.op:
-        geometry = [(1, _pair(kernel)[0]), (1, _pair(stride, kernel)[0]), (0, _pair(padding)[0]), (1, _pair(dilation)[0])]
-        members, _ = pool_members((*shape[:-1], 1, shape[-1]), *geometry, bool(ceil))
-    elif "2d" in node.op and "adaptive" not in node.op:
-        members, _ = pool_members(
-            shape, _pair(kernel), _pair(stride, kernel), _pair(padding), _pair(dilation), bool(ceil)
-        )
-    else:
-        raise ImportRefused(f"the pooling {node.op} at '{node.where}' is not supported; use max_pool2d with a fixed window")
+    members = max_pool_members(node, state.shape(name))
     out = node.outs[0]
     if bits is not None:
-        _adopt(state, out, pool_bits(node.where or node.op, bits, members, state.shape(out), out, state.next_bit))
+        _adopt(state, out, pool_bits(node.where or out, bits, members, state.shape(out), out, state.next_bit))
     else:
         assert isinstance(value, Sum)
         state.values[out] = Sum(value.root, Pool(name, out, members))
@@ -326,7 +297,7 @@ def _average(state: Lowered, node: Node, name: str) -> None:
     bits = as_bits(state, name)
     shape = state.shape(name)
     out = node.outs[0]
-    members = None if bits is None else _average_members(node, shape)
+    members = None if bits is None else average_members(node, shape)
     if bits is None or members is None:
         _real(state, node, [name])
         return
@@ -337,38 +308,13 @@ def _average(state: Lowered, node: Node, name: str) -> None:
     state.values[out] = Sum(out)
 
 
-def _average_members(node: Node, shape: tuple[int, ...]) -> I64 | None:
-    element = np.arange(int(np.prod(shape))).reshape(shape)
-    if node.op in ("aten.mean.dim", "aten.sum.dim_IntList"):
-        dims = node.args[1] if len(node.args) > 1 else None
-        if dims is None or any(d % (len(shape) + 1) == 0 for d in dims):
-            return None
-        axes = [d % (len(shape) + 1) - 1 for d in dims]
-        kept = [a for a in range(len(shape)) if a not in axes]
-        size = int(np.prod([shape[a] for a in axes]))
-        return np.asarray(element.transpose(*kept, *axes).reshape(-1, size))
-    if "adaptive" in node.op:
-        size_out = _pair(node.args[1])
-        if len(shape) != 3 or any(n % o for n, o in zip(shape[1:], size_out, strict=True)):
-            return None
-        kernel = (shape[1] // size_out[0], shape[2] // size_out[1])
-        return pool_members(shape, kernel, kernel, (0, 0), (1, 1), False)[0]
-    kernel, stride, padding, ceil, include, divisor = _arguments(
-        node,
-        ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
-        (1, (), 0, False, True, None),
-    )
-    if "2d" not in node.op or len(shape) != 3 or _pair(padding) != (0, 0) or ceil or divisor is not None:
-        return None
-    del include
-    return pool_members(shape, _pair(kernel), _pair(stride, kernel), (0, 0), (1, 1), False)[0]
-
-
 def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
-    name, weight, bias, geometry = _operands(state, node)
+    name, weight, bias, geometry = operands(node, state.constants)
     if name is None or weight is None:
         if len(moving) > 1:
-            raise ImportRefused(f"at '{node.where or node.op}' two values of the network are multiplied; only constant weights are")
+            raise ImportRefused(
+                f"at '{node.where or node.op}' two computed values are multiplied; a weight must be a constant"
+            )
         _real(state, node, moving)
         return
     if weight.dtype not in (np.float32, np.float64):
@@ -396,7 +342,8 @@ def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
         if len(bits.shape) == 2 and weight.ndim == 3:  # 1-d: a row of height one
             bits = replace(bits, index=bits.index[:, :, None], fixed=bits.fixed[:, :, None])
             weight = weight[:, :, None]
-        root = contract.conv(node.outs[0], where, bits, weight, bias, *geometry, dtype)
+        stride, margins, dilation, groups = geometry
+        root = contract.conv(node.outs[0], where, bits, weight, bias, stride, margins, dilation, groups, dtype)
     assert root is not None
     root = replace(root, shape=state.shape(node.outs[0]))
     state.roots[root.name] = root
@@ -406,45 +353,7 @@ def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
 def _host(state: Lowered, node: Node, where: str, reason: str, weight: Array, moving: Sequence[str]) -> None:
     places = int(np.prod(state.shape(node.outs[0]))) // max(1, weight.shape[0])
     state.hosted.append((where, reason, int(weight.size) * places))
+    for name in moving:  # the cores go on up to the last bits
+        with suppress(ImportRefused):
+            as_bits(state, name)
     _real(state, node, moving)
-
-
-def _operands(state: Lowered, node: Node) -> tuple[str | None, Array | None, Array | None, Any]:
-    """(name of the data, weight (out, ...), bias, geometry or None) of a contraction; None where not understood."""
-
-    def constant(arg: Any) -> Array | None:
-        return state.constants.get(arg.name) if isinstance(arg, Ref) else None
-
-    def data(arg: Any) -> str | None:
-        return arg.name if isinstance(arg, Ref) and arg.name not in state.constants else None
-
-    args = node.args
-    if node.op == "aten.linear.default":
-        return data(args[0]), constant(args[1]), constant(args[2]) if len(args) > 2 else None, None
-    if node.op in ("aten.mm.default", "aten.matmul.default"):
-        weight = constant(args[1])
-        return data(args[0]), None if weight is None or weight.ndim != 2 else weight.T, None, None
-    if node.op == "aten.addmm.default" and not node.kwargs:
-        weight = constant(args[2])
-        return data(args[1]), None if weight is None else weight.T, constant(args[0]), None
-    if "conv" not in node.op:
-        return None, None, None, None
-    names = ("weight", "bias", "stride", "padding", "dilation", "groups")
-    weight_ref, bias_ref, stride, padding, dilation, *rest = _arguments(node, names, (None, None, 1, 0, 1, 1))
-    weight, transposed = constant(weight_ref), False
-    groups = rest[0]
-    if node.op == "aten.convolution.default":
-        transposed, groups = bool(args[6]), int(args[8])
-    flat = weight is not None and weight.ndim == 3
-    if weight is None or transposed or weight.ndim not in (3, 4):
-        return data(args[0]), None, None, None
-    one_d = (lambda p, v: (v, p[0])) if flat else (lambda p, v: p)
-    stride, dilation = one_d(_pair(stride), 1), one_d(_pair(dilation), 1)
-    if isinstance(padding, str):
-        spans = [(k - 1) * d if padding == "same" else 0 for k, d in zip(weight.shape[2:], dilation[-(weight.ndim - 2):], strict=True)]  # fmt: skip
-        sides = tuple((s // 2, s - s // 2) for s in spans)
-        margins = ((0, 0), sides[0]) if flat else sides
-    else:
-        p = one_d(_pair(padding), 0)
-        margins = ((p[0], p[0]), (p[1], p[1]))
-    return data(args[0]), weight, constant(bias_ref), (stride, margins, dilation, int(groups))

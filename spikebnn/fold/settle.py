@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikebnn.arrays import Array, F64, I64
+from spikebnn.arrays import F64, I64, Array
 from spikebnn.errors import ImportRefused
 from spikebnn.fold.options import FoldOptions
 from spikebnn.fold.steps import Steps, fragile, pool_falls, steps
@@ -136,7 +136,7 @@ def _neurons(
     constant = falling = 0
     for level, cut in enumerate(cuts):
         found = steps(table, float(cut))
-        _refuse_unless_monotone(root, table, found.wrong[table.column].any(axis=1))
+        _refuse_unless_monotone(root, table, np.asarray(found.wrong[table.column].any(axis=1)))
         suffix = f"@{level + 1}" if len(cuts) > 1 else ""
         edge = float((values[level] + values[level + 1]) / 2)
         inner_first = first + sum(layer.neurons for layer in layers)
@@ -163,7 +163,7 @@ def _neurons(
                              text=f"{constant} of {total} neurons never change their answer"))  # fmt: skip
     if falling:
         notes.append(Finding(layer=root.where, kind="falling", count=falling, of=total,
-                             text=f"{falling} of {total} neurons fall with their sum; their synapses are negated"))  # fmt: skip
+                             text=f"{falling} of {total} neurons fall with their sum: synapses negated"))  # fmt: skip
     return layers, index, held
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import Array, F64, I8, I64
+from spikebnn.arrays import F64, I8, I64, Array
 from spikebnn.fold.table import Table
 
 FAR = 1 << 40
@@ -34,7 +34,7 @@ def steps(table: Table, cut: float) -> Steps:
     last_one = np.where(ones, v, -FAR).max(0, initial=-FAR)
     first_zero = np.where(zeros, v, FAR).min(0, initial=FAR)
     last_zero = np.where(zeros, v, -FAR).max(0, initial=-FAR)
-    never, always = ~ones.any(0), ~zeros.any(0)
+    never, always = np.asarray(~ones.any(0)), np.asarray(~zeros.any(0))
     rises, falls = last_zero < first_one, last_one < first_zero
     sense = np.where(never | always, 0, np.where(rises, 1, -1)).astype(np.int8)
     threshold = np.where(rises, first_one, -last_one)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import Array, F64, I64
+from spikebnn.arrays import F64, I64, Array
 from spikebnn.fold.tail import Tail, position_free, run, wiring
 from spikebnn.fold.values import Pool, Root
 

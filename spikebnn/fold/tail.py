@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spikebnn import ops
-from spikebnn.arrays import Array, I64
+from spikebnn.arrays import I64, Array
 from spikebnn.network import Network, Node, Ref
 
 
@@ -138,7 +138,8 @@ def wiring(tail: Tail, elements: I64, shapes: Mapping[str, tuple[int | None, ...
                 target = (1, *(int(n or 1) for n in wanted[1:]))
                 source = np.broadcast_to(source, target) if target != source.shape else source
             env[out] = source
-    return np.asarray(env[tail.end])[0]
+    wired: I64 = np.asarray(env[tail.end])[0]
+    return wired
 
 
 def subnetwork(network: Network, tail: Tail, inputs: Sequence[str], outputs: Sequence[str]) -> Network:

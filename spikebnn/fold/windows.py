@@ -18,7 +18,7 @@ def windows(
     """Windows (..., rows, columns, kernel height, kernel width) of `array` (..., height, width)."""
     (kh, kw), (dh, dw) = kernel, dilation
     span = ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
-    view = np.lib.stride_tricks.sliding_window_view(array, span, axis=(-2, -1))
+    view = np.lib.stride_tricks.sliding_window_view(array, span, axis=(-2, -1))  # type: ignore[call-overload]
     return np.asarray(view[..., :: stride[0], :: stride[1], ::dh, ::dw])
 
 
