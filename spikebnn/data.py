@@ -32,7 +32,7 @@ class Frames:
     y: Array | None  # (frames,)
 
 
-def load(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
+def load_frames(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
     """Read `x` and, where there is one, `y` of an `.npz` file; the first `limit` frames of it.
 
     Raises InputError for a file that is missing, damaged, without `x`, pickled, or with unequal lengths.
@@ -56,12 +56,14 @@ def load(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
     return Frames(x=x[:limit], y=None if y is None else y[:limit])
 
 
-def save(path: str | os.PathLike[str], frames: Frames) -> None:
+def save_frames(path: str | os.PathLike[str], frames: Frames) -> None:
     """Write `.npz`, compressed; the same frames give the same bytes."""
-    arrays = {"x": frames.x} if frames.y is None else {"x": frames.x, "y": frames.y}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        if frames.y is None:
+            np.savez_compressed(file, x=frames.x)
+        else:
+            np.savez_compressed(file, x=frames.x, y=frames.y)
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -116,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         frames = fashion_mnist(chosen.split, chosen.root)
         kept = Frames(x=frames.x[: chosen.limit], y=None if frames.y is None else frames.y[: chosen.limit])
-        save(chosen.output, kept)
+        save_frames(chosen.output, kept)
     except SpikeBNNError as error:
         print(error, file=sys.stderr)
         return error.exit_code

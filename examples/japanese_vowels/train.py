@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 import spikebnn.nn as bnn
+from spikebnn.data import Frames, save_frames
+from spikebnn.importers import save
 
 DATA = Path(__file__).parent.parent / "data" / "japanese_vowels.npz"
 FRAMES, WINDOW = 12, 3
@@ -48,6 +50,11 @@ def windows(recordings: list[tuple[np.ndarray, int]]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.stack([x for x, _ in cut])), torch.tensor([y for _, y in cut])
 
 
+def blur(x: Tensor, draw: torch.Generator) -> Tensor:
+    """Add a little noise: cepstra spread by about 0.3."""
+    return x + 0.1 * torch.randn(x.shape, generator=draw)
+
+
 def build(x: Tensor, levels: int, first: int, votes: int, drop: float) -> nn.Sequential:
     """Two layers of neurons with at most 128 inputs, then votes; the levels are quantiles of `x`."""
     inputs = x.shape[1] * levels
@@ -64,6 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", default="net.pt")
     parser.add_argument("--window-output", default="window.pt")
+    parser.add_argument("--data", help="also write the resampled test utterances, for `spikebnn run`")
+    parser.add_argument("--stream-data", help="also write the rows of the test utterances, for `spikebnn stream`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-test", action="store_true", help="leave the test utterances alone")
     chosen = parser.parse_args()
@@ -72,19 +81,31 @@ def main() -> None:
     if chosen.no_test:
         told = [pair for number, pair in enumerate(told) if number % 5]
     judge = held if chosen.no_test else utterances("test")
-    for path, cut, levels, first, votes, epochs, batch in (
-        (chosen.output, whole, 4, 360, 30, 60, 18),
-        (chosen.window_output, windows, 8, 384, 30, 15, 64),
+    for path, cut, levels, first, votes, epochs, batch, augment in (
+        (chosen.output, whole, 4, 360, 30, 120, 18, blur),
+        (chosen.window_output, windows, 8, 384, 30, 15, 64, None),
     ):
         torch.manual_seed(chosen.seed)
         x, y = cut(told)
         model = build(x, levels, first, votes, 0.1)
-        bnn.fit(model, x, y, epochs=epochs, batch=batch, seed=chosen.seed)
+        bnn.fit(model, x, y, epochs=epochs, batch=batch, seed=chosen.seed, augment=augment)
         bnn.freeze(model.eval())
         name = "validation" if chosen.no_test else "test"
         print(f"{path}: {len(x)} frames, {name} accuracy {bnn.accuracy(model, *cut(judge)):.4f}, "
               f"at most {bnn.widest(model)} inputs per neuron")
-        torch.save(model.state_dict(), path)
+        save(model, x[:2], path)
+    if chosen.data is not None:
+        x, y = whole(utterances("test"))
+        save_frames(chosen.data, Frames(x=x.numpy(), y=y.numpy().astype(np.uint8)))
+    if chosen.stream_data is not None:
+        test = utterances("test")
+        lengths = [len(x) for x, _ in test]
+        np.savez_compressed(
+            chosen.stream_data,
+            x=np.rint(np.concatenate([x for x, _ in test]) * 1000).astype(np.int16),
+            y=np.repeat([y for _, y in test], lengths).astype(np.uint8),
+            utterance=np.repeat(np.arange(len(test)), lengths).astype(np.uint16),
+        )
 
 
 if __name__ == "__main__":

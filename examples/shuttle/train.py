@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 import spikebnn.nn as bnn
+from spikebnn.data import Frames, save_frames
+from spikebnn.importers import save
 
 DATA = Path(__file__).parent.parent / "data" / "shuttle.npz"
 LEVELS = 8  # per sensor
@@ -46,6 +48,7 @@ def balanced(model: nn.Module, x: Tensor, y: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", default="net.pt")
+    parser.add_argument("--data", help="also write the test rows, for `spikebnn run` and `spikebnn stream`")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--lr", type=float, default=2e-2)
     parser.add_argument("--seed", type=int, default=0)
@@ -62,7 +65,9 @@ def main() -> None:
     for name, part in (("validation", slice(kept, half)), ("test", slice(half, None)))[: 1 if chosen.no_test else 2]:
         print(f"{name} accuracy {bnn.accuracy(model, x[part], y[part]):.4f}, "
               f"balanced {balanced(model, x[part], y[part]):.4f}")
-    torch.save(model.state_dict(), chosen.output)
+    save(model, x[:2], chosen.output)
+    if chosen.data is not None:
+        save_frames(chosen.data, Frames(x=x[half:].numpy(), y=y[half:].numpy().astype(np.uint8)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+"""`StreamReport`: what a stream came to: decisions, missed windows, latency, joules per decision and mean power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spikebnn.arrays import I64
+from spikebnn.interval import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamReport:
+    """The sum of a stream, all in SI units.
+
+    Latency runs from the last row of a window to the tick in which its sums are complete; the host's encoding is
+    left out. `energy` is the chip busy with one decision; `interval_energy` is one interval between decisions
+    with the chip powered throughout, ticking idle in between; `power` is that over the interval.
+    """
+
+    scenario: str
+    title: str
+    program: str  # digest
+    target: str
+    simulator: str
+    rate: float  # rows per second
+    interval: float  # seconds from one window to the next
+    tick: float | None  # seconds; None where the target gives none
+    period: int  # ticks that a decision keeps the chip's input busy
+    latency: int  # ticks
+    rows: int
+    windows: int
+    decisions: int
+    missed_bad: int  # windows with a bad row
+    missed_late: int  # windows that came while the chip was busy with one before
+    held: int  # decided windows in which a bad row was replaced by the last good one
+    classes: tuple[str, ...]
+    by_class: tuple[int, ...]  # decisions for each class
+    confusion: I64 | None  # (classes, classes); truth, decision; None where nothing is labelled
+    spikes: float  # per decision
+    synaptic_events: float  # per decision
+    energy: Interval | None  # J per decision
+    interval_energy: Interval | None  # J per interval
+    power: Interval | None  # W
+    at_least: bool  # some cost is not published, so the upper ends are no bounds
+    left_out: tuple[str, ...]
+    stopped: str  # "end", "limit" or "interrupted"
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from the last row of a window to its decision."""
+        return None if self.tick is None else self.latency * self.tick
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of labelled decisions that are right."""
+        if self.confusion is None:
+            return None
+        return float(self.confusion.trace() / self.confusion.sum())
+
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean over the classes that occur of the share that is found."""
+        if self.confusion is None:
+            return None
+        there = self.confusion.sum(axis=1)
+        found = self.confusion.diagonal()[there > 0] / there[there > 0]
+        return float(found.mean())
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Plain numbers and texts for JSON."""
+        ranges = {name: _range(getattr(self, name)) for name in ("energy", "interval_energy", "power")}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ranges and name != "confusion"}
+        return {**plain, "confusion": None if self.confusion is None else self.confusion.tolist(), **ranges,
+                "latency_s": self.latency_s, "accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy}
+
+    def text(self) -> str:
+        """The summary for people."""
+        least = "at least " if self.at_least else ""
+        where = f"  {self.program[:12]} on {self.target}, simulated by {self.simulator}, "
+        what = f"  {self.decisions:,} decisions of {self.windows:,} windows ({self.rows:,} rows); missed: "
+        lines = [self.title, f"{where}{_si(self.rate, 'Hz')} rows, a window every {_si(self.interval, 's')}",
+                 f"{what}{self.missed_bad:,} with bad rows, {self.missed_late:,} too late{self._ending()}"]
+        lines.append("  " + ", ".join(f"{name}: {count:,}" for name, count in zip(self.classes, self.by_class)))
+        if self.accuracy is not None and self.balanced_accuracy is not None:
+            lines.append(f"  accuracy {self.accuracy:.2%}, mean over classes {self.balanced_accuracy:.2%}")
+        ticks = f"{self.latency} ticks" + ("" if self.latency_s is None else f" = {_si(self.latency_s, 's')}")
+        lines.append(f"  latency {ticks} after the last row; {self.spikes:,.0f} spikes and "
+                     f"{self.synaptic_events:,.0f} synaptic events per decision")
+        if self.energy is not None:
+            lines.append(f"  energy while deciding: {least}{span(self.energy, 'J')} per decision")
+        if self.interval_energy is not None and self.power is not None:
+            lines.append(f"  powered throughout: {least}{span(self.interval_energy, 'J')} per decision interval, "
+                         f"mean power {least}{span(self.power, 'W')}")
+        if self.left_out:
+            lines.append(f"  left out: {'; '.join(self.left_out)}")
+        return "\n".join(lines)
+
+    def _ending(self) -> str:
+        held = f"; {self.held:,} with a repeated row" if self.held else ""
+        return held + {"end": "", "limit": "; stopped at the limit", "interrupted": "; interrupted"}[self.stopped]
+
+
+def span(value: Interval, unit: str) -> str:
+    """An interval in one scale: "1.2 µJ (1.0 to 1.4)"."""
+    factor, prefix = _scale(value.hi)
+    return f"{value.v / factor:.3g} {prefix}{unit} ({value.lo / factor:.3g} to {value.hi / factor:.3g})"
+
+
+def _si(value: float, unit: str) -> str:
+    factor, prefix = _scale(value)
+    return f"{value / factor:.4g} {prefix}{unit}"
+
+
+def _scale(value: float) -> tuple[float, str]:
+    for factor, prefix in ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if value >= factor:
+            return factor, prefix
+    return 1e-12, "p"
+
+
+def _range(value: Interval | None) -> Mapping[str, float] | None:
+    return None if value is None else {"lo": value.lo, "v": value.v, "hi": value.hi}
