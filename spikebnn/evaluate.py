@@ -65,7 +65,7 @@ def evaluate(
             f"the network needs a value for {', '.join(sorted(missing))}; given are {sorted(feeds)},"
             f" its inputs are {list(network.inputs)}"
         )
-    left: dict[str, int] = {name: 1 for name in wanted}
+    left: dict[str, int] = dict.fromkeys(wanted, 1)
     for node in nodes:
         for name in reads(node):
             left[name] = left.get(name, 0) + 1
@@ -90,9 +90,8 @@ def evaluate(
     for node in nodes:
         args = tuple(resolve(a) for a in node.args)
         results = ops.call(node, args, {k: resolve(v) for k, v in node.kwargs.items()}, wide=wide)
-        for name, result in zip(node.outs, results, strict=False):
-            if name in left:
-                values[name] = result
+        made = zip(node.outs, results, strict=False)  # a value that was fed stays as it was fed
+        values.update({name: result for name, result in made if name in left and name not in feeds})
         for name in reads(node):
             left[name] -= 1
             if not left[name]:

@@ -115,7 +115,8 @@ class BatchFree:
 
     def whole(self, node: Node, source: str) -> bool:
         """Whether a slice takes everything."""
-        dim, start, end, step = (*node.args[1:], *(0, None, None, 1)[len(node.args) - 1 :])
+        given: tuple[Any, ...] = (0, None, None, 1)
+        dim, start, end, step = node.args[1:] + given[len(node.args) - 1 :]
         shape = self.shape(source)
         if not shape or step != 1 or start not in (None, 0) or not isinstance(dim, int):
             return False

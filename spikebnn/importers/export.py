@@ -215,8 +215,8 @@ def _build(torch: Any, spec: str) -> Any:
         loader.loader.exec_module(module)
         found = getattr(module, name, None)
         if found is None:
-            known = sorted(k for k, v in vars(module).items()
-                           if inspect.isclass(v) and issubclass(v, torch.nn.Module) and v.__module__ == loader.name)  # fmt: skip
+            classes = {k: v for k, v in vars(module).items() if inspect.isclass(v) and v.__module__ == loader.name}
+            known = sorted(k for k, v in classes.items() if issubclass(v, torch.nn.Module))
             raise InputError(f"'{file}' has no '{name}'; its models are: {', '.join(known) or 'none'}")
         if isinstance(found, torch.nn.Module):
             return found
@@ -268,8 +268,9 @@ def _load_weights(torch: Any, model: Any, path: Path, spec: str) -> None:
     wanted = model.state_dict()
     if state and all(k.startswith("module.") for k in state) and not any(k.startswith("module.") for k in wanted):
         state = {k.removeprefix("module."): v for k, v in state.items()}  # saved from a DataParallel model
-    problems = [f"{len(missing)} missing ({', '.join(missing[:3])})" for missing in [sorted(set(wanted) - set(state))] if missing]
-    problems += [f"{len(extra)} unknown ({', '.join(extra[:3])})" for extra in [sorted(set(state) - set(wanted))] if extra]
+    missing, extra = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
+    problems = [f"{len(missing)} missing ({', '.join(missing[:3])})"] if missing else []
+    problems += [f"{len(extra)} unknown ({', '.join(extra[:3])})"] if extra else []
     unequal = [k for k in wanted if k in state and wanted[k].shape != state[k].shape]
     if unequal:
         k = unequal[0]

@@ -49,7 +49,7 @@ def _typed(torch: Any, declared: str, value: Any) -> Any:
 
 
 def _arguments(torch: Any, overload: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    declared = overload._schema.arguments
+    declared = overload._schema.arguments  # noqa: SLF001 - the only way to an overload's types
     types = {a.name: str(a.real_type if hasattr(a, "real_type") else a.type) for a in declared}
     plain = [_typed(torch, types[a.name], v) for a, v in zip(declared, args)]
     named = {k: _typed(torch, types.get(k, ""), v) for k, v in kwargs.items()}
@@ -90,7 +90,7 @@ def evaluate(network: Network, feeds: Mapping[str, Array], want: Sequence[str] |
                 first = str(error).strip().splitlines()[0][:200]
                 raise ImportRefused(f"{node.op} at '{node.where}' does not fit its arguments: {first}") from None
             results = out if isinstance(out, tuple | list) else (out,)
-            values.update((k, v) for k, v in zip(node.outs, results) if k in left)
+            values.update({k: v for k, v in zip(node.outs, results) if k in left and k not in feeds})
             for name in reads(node):
                 left[name] -= 1
                 if not left[name]:

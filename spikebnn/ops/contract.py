@@ -71,7 +71,8 @@ def _windows(x: Array, kernel: tuple[int, ...], stride: tuple[int, ...], dilatio
     """A view (batch, channels, *positions, *kernel) of padded input."""
     axes = len(kernel)
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    seen = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(2, 2 + axes)))
+    where: Any = tuple(range(2, 2 + axes))  # NumPy's type hints know a single axis only
+    seen = np.lib.stride_tricks.sliding_window_view(x, reach, axis=where)
     steps = tuple(slice(None, None, s) for s in stride)
     return np.asarray(seen[(slice(None), slice(None), *steps, *(slice(None, None, d) for d in dilation))])
 
@@ -83,7 +84,7 @@ def convolve(
     """A convolution over all axes after the first two; an input without batch axis gets one."""
     axes = weight.ndim - 2
     if x.ndim == weight.ndim - 1:
-        return convolve(x[None], weight, bias, stride, padding, dilation, groups)[0]
+        return np.asarray(convolve(x[None], weight, bias, stride, padding, dilation, groups)[0])
     st, di = _pair(stride, axes), _pair(dilation, axes)
     margins = [(p, p) for p in _pair(padding, axes)]
     kernel = weight.shape[2:]

@@ -78,10 +78,9 @@ def result_type(*operands: Any, real: bool = False) -> DType:
 
 
 def common(*operands: Any, real: bool = False) -> tuple[Array, ...]:
-    """All operands as arrays of their common type."""
+    """All operands as arrays of their common type; a number too large for it wraps, as in PyTorch."""
     dtype = result_type(*operands, real=real)
-    return tuple(np.asarray(x, dtype=dtype) if not isinstance(x, np.ndarray) else x.astype(dtype, copy=False)
-                 for x in operands)  # fmt: skip
+    return tuple(np.asarray(x).astype(dtype, copy=False) for x in operands)
 
 
 def guard_size(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from spikebnn.arrays import Array
 
 
 def fma(a: Any, b: Any, c: Any) -> Array:
-    """a * b + c with one rounding for float32; for float64 with two, as a cross-check needs no more.
+    """The sum a * b + c with one rounding for float32; for float64 with two, as a cross-check needs no more.
 
     The product of two float32 is exact in float64. Their sum with c is made exact by TwoSum
     (Knuth, The Art of Computer Programming 2, section 4.2.2), its float64 result rounded to odd,

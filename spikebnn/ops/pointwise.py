@@ -22,7 +22,7 @@ def _scaled(x: Array, alpha: Any) -> Array:
 
 
 def add(a: Any, b: Any, alpha: Any = 1) -> Array:
-    """a + alpha * b, rounded once where alpha is not 1 (PyTorch uses a fused multiply-add)."""
+    """The sum a + alpha * b, rounded once where alpha is not 1 (PyTorch uses a fused multiply-add)."""
     x, y = common(a, b)
     if x.dtype == bool:
         return np.logical_or(x, y)
@@ -79,7 +79,7 @@ def sign(x: Array) -> Array:
     """-1, 0 or +1; sign(0) = 0 and sign(NaN) = 0."""
     if x.dtype == bool:
         return x
-    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+    return np.asarray((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype))
 
 
 def absolute(x: Array) -> Array:
@@ -91,7 +91,7 @@ def square(x: Array) -> Array:
 
 
 def power(base: Any, exponent: Any) -> Array:
-    """base ** exponent; the small powers that PyTorch multiplies out are multiplied out here too."""
+    """The power base ** exponent; the small powers that PyTorch multiplies out are multiplied out here too."""
     if isinstance(exponent, int | float) and not isinstance(exponent, bool):
         (x,) = common(base, real=isinstance(exponent, float))
         one = x.dtype.type(1)
@@ -102,11 +102,11 @@ def power(base: Any, exponent: Any) -> Array:
         if exponent == 3:
             return x * x * x
         if x.dtype.kind == "f" and exponent == -0.5:
-            return one / np.sqrt(x)
+            return np.asarray(one / np.sqrt(x))
         if x.dtype.kind == "f" and exponent == -1:
-            return one / x
+            return np.asarray(one / x)
         if x.dtype.kind == "f" and exponent == -2:
-            return one / (x * x)
+            return np.asarray(one / (x * x))
     x, y = common(base, exponent)
     return np.power(x.astype(np.float64), y.astype(np.float64)).astype(x.dtype) if x.dtype.kind == "f" else x**y
 
@@ -125,7 +125,7 @@ def sqrt(x: Array) -> Array:
 
 def reciprocal(x: Array) -> Array:
     (y,) = common(x, real=True)
-    return y.dtype.type(1) / y
+    return np.asarray(y.dtype.type(1) / y)
 
 
 def rsqrt(x: Array) -> Array:
@@ -142,7 +142,7 @@ def _rounder(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 def round_decimals(x: Array, decimals: int = 0) -> Array:
     """Half to even at the given number of decimals."""
     ten = x.dtype.type(10.0 ** abs(decimals))
-    return np.rint(x * ten) / ten if decimals >= 0 else np.rint(x / ten) * ten
+    return np.asarray(np.rint(x * ten) / ten if decimals >= 0 else np.rint(x / ten) * ten)
 
 
 def clamp(x: Any, low: Any = None, high: Any = None) -> Array:
@@ -153,7 +153,7 @@ def clamp(x: Any, low: Any = None, high: Any = None) -> Array:
         out = np.maximum(out, np.asarray(low, dtype))
     if high is not None:
         out = np.minimum(out, np.asarray(high, dtype))
-    return out
+    return np.asarray(out)
 
 
 def clamp_max(x: Any, high: Any) -> Array:
@@ -161,11 +161,11 @@ def clamp_max(x: Any, high: Any) -> Array:
 
 
 def hardtanh(x: Array, low: Any = -1, high: Any = 1) -> Array:
-    return np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+    return np.asarray(np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high)))
 
 
 def relu(x: Array) -> Array:
-    return np.maximum(x, x.dtype.type(0))
+    return np.asarray(np.maximum(x, x.dtype.type(0)))
 
 
 def relu6(x: Array) -> Array:
@@ -177,7 +177,7 @@ def leaky_relu(x: Array, slope: Any = 0.01) -> Array:
 
 
 def prelu(x: Array, weight: Array) -> Array:
-    """x where positive, weight * x elsewhere; weight runs along axis 1, or is a single number."""
+    """The value x where positive, weight * x elsewhere; weight runs along axis 1, or is a single number."""
     w = weight.reshape((1, -1) + (1,) * (x.ndim - 2)) if weight.size > 1 else weight.reshape(())
     w = w.astype(x.dtype, copy=False) if x.dtype == np.float64 else w
     return np.where(x > 0, x, x * w)
@@ -197,7 +197,7 @@ def elu(x: Array, alpha: Any = 1, scale: Any = 1, input_scale: Any = 1) -> Array
 
 
 def hardsigmoid(x: Array) -> Array:
-    return hardtanh(x + x.dtype.type(3), 0, 6) / x.dtype.type(6)
+    return np.asarray(hardtanh(x + x.dtype.type(3), 0, 6) / x.dtype.type(6))
 
 
 def _sigmoid(x: Array) -> Array:
@@ -221,7 +221,7 @@ def masked_fill(x: Array, mask: Array, value: Any) -> Array:
 
 def addcmul(x: Any, a: Any, b: Any, value: Any = 1) -> Array:
     t, p, q = common(x, a, b)
-    return t + _scaled(p, value) * q
+    return fma(_scaled(p, value), q, t)
 
 
 def addcdiv(x: Any, a: Any, b: Any, value: Any = 1) -> Array:
@@ -231,7 +231,8 @@ def addcdiv(x: Any, a: Any, b: Any, value: Any = 1) -> Array:
 
 def lerp(a: Any, b: Any, weight: Any) -> Array:
     x, y, w = common(a, b, weight)
-    return np.where(np.abs(w) < 0.5, x + w * (y - x), y - (y - x) * (1 - w))
+    near = np.abs(w) < 0.5
+    return fma(np.where(near, w, w - w.dtype.type(1)), y - x, np.where(near, x, y))
 
 
 def _binary(function: Callable[[Array, Array], Array]) -> Callable[[Any, Any], Array]:
@@ -250,7 +251,7 @@ def _logical(function: Callable[[Array, Array], Array]) -> Callable[[Any, Any], 
 
 
 def logical_not(x: Array) -> Array:
-    return x == 0
+    return np.asarray(x == 0)
 
 
 def fill(x: Array, value: Any) -> Array:

@@ -46,7 +46,7 @@ def _max_pool(axes: int) -> Callable[..., Array]:
     def run(x: Array, kernel: Ints, stride: Ints = (), padding: Ints = 0, dilation: Ints = 1, ceil: bool = False) -> Array:
         """The largest element of every window; margins never win."""
         if x.ndim == axes + 1:
-            return run(x[None], kernel, stride, padding, dilation, ceil)[0]
+            return np.asarray(run(x[None], kernel, stride, padding, dilation, ceil)[0])
         seen, _ = _frame(x, kernel, stride, padding, dilation, ceil, axes, _lowest(x.dtype))
         return np.asarray(seen.max(axis=tuple(range(2 + axes, 2 + 2 * axes))))
 
@@ -72,12 +72,12 @@ def _avg_pool(axes: int) -> Callable[..., Array]:
             count_margin: bool = True, divisor: int | None = None) -> Array:  # fmt: skip
         """The sum of every window over the number of its elements; exact sums, one division."""
         if x.ndim == axes + 1:
-            return run(x[None], kernel, stride, padding, ceil, count_margin, divisor)[0]
+            return np.asarray(run(x[None], kernel, stride, padding, ceil, count_margin, divisor)[0])
         last = tuple(range(2 + axes, 2 + 2 * axes))
         seen, _ = _frame(x.astype(np.float64), kernel, stride, padding, 1, ceil, axes, 0)
         sums = seen.sum(axis=last).astype(x.dtype)
         if divisor is not None:
-            return sums / x.dtype.type(divisor)
+            return np.asarray(sums / x.dtype.type(divisor))
         margin = _pair(padding, axes)
         inside = np.ones((1, 1, *x.shape[-axes:]))
         if count_margin and any(margin):
@@ -86,25 +86,26 @@ def _avg_pool(axes: int) -> Callable[..., Array]:
         else:
             counts, _ = _frame(inside, kernel, stride, padding, 1, ceil, axes, 0)
         divide = counts.sum(axis=last)[(..., *(slice(0, n) for n in sums.shape[2:]))]
-        return sums / divide.astype(x.dtype)
+        return np.asarray(sums / divide.astype(x.dtype))
 
     return run
 
 
-def _adaptive(axes: int, mean: bool) -> Callable[..., Array]:
+def _adaptive_avg(axes: int) -> Callable[..., Array]:
     def run(x: Array, size: Ints) -> Array:
-        """Windows chosen so that the answer has the wanted size: from floor(i n / m) to ceil((i+1) n / m)."""
+        """The mean of windows from floor(i n / m) to ceil((i + 1) n / m); exact sums, then the divisions."""
         want = _pair(size, axes)
-        out = x
+        out, counts = x.astype(np.float64), []
         for axis, m in zip(range(x.ndim - axes, x.ndim), want, strict=True):
-            n = out.shape[axis]
-            parts = [np.take(out, range(i * n // m, -(-(i + 1) * n // m)), axis=axis) for i in range(m)]
-            if mean:
-                parts = [p.mean(axis=axis, dtype=np.float64, keepdims=True) for p in parts]
-            else:
-                parts = [p.max(axis=axis, keepdims=True) for p in parts]
+            n = x.shape[axis]
+            ends = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+            parts = [out.take(range(a, b), axis=axis).sum(axis=axis, keepdims=True) for a, b in ends]
             out = np.concatenate(parts, axis=axis)
-        return out.astype(x.dtype)
+            counts.append(np.array([b - a for a, b in ends], x.dtype))
+        sums = out.astype(x.dtype)
+        for i, count in enumerate(counts):
+            sums = sums / count.reshape(-1, *(1,) * (axes - 1 - i))
+        return sums
 
     return run
 
@@ -115,7 +116,7 @@ POOL_OPS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 AVERAGE_OPS: dict[str, Callable[..., Any]] = {
     "aten.avg_pool1d.default": _avg_pool(1), "aten.avg_pool2d.default": _avg_pool(2),
-    "aten.adaptive_avg_pool1d.default": _adaptive(1, True),
-    "aten.adaptive_avg_pool2d.default": _adaptive(2, True),
-    "aten._adaptive_avg_pool2d.default": _adaptive(2, True),
+    "aten.adaptive_avg_pool1d.default": _adaptive_avg(1),
+    "aten.adaptive_avg_pool2d.default": _adaptive_avg(2),
+    "aten._adaptive_avg_pool2d.default": _adaptive_avg(2),
 }  # fmt: skip

@@ -129,12 +129,16 @@ def cumulative(x: Array, dim: int, **ignored: Any) -> Array:
     return np.cumsum(x, axis=dim, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
 
 
+def _truth(x: Array, out: Array) -> Array:
+    return out.astype(np.uint8) if x.dtype == np.uint8 else out  # PyTorch's one exception
+
+
 def any_of(x: Array, dims: Dims = None, keepdim: bool = False) -> Array:
-    return np.asarray((x != 0).any(axis=_axes(x, dims), keepdims=keepdim))
+    return _truth(x, np.asarray((x != 0).any(axis=_axes(x, dims), keepdims=keepdim)))
 
 
 def all_of(x: Array, dims: Dims = None, keepdim: bool = False) -> Array:
-    return np.asarray((x != 0).all(axis=_axes(x, dims), keepdims=keepdim))
+    return _truth(x, np.asarray((x != 0).all(axis=_axes(x, dims), keepdims=keepdim)))
 
 
 def log_softmax(x: Array, dim: int, *rest: Any, **ignored: Any) -> Array:
@@ -142,14 +146,14 @@ def log_softmax(x: Array, dim: int, *rest: Any, **ignored: Any) -> Array:
     y = x.astype(np.float64)
     y = y - y.max(axis=dim, keepdims=True)
     out = y - np.log(np.exp(y).sum(axis=dim, keepdims=True))
-    return out.astype(x.dtype if x.dtype.kind == "f" else np.float32)
+    return np.asarray(out.astype(x.dtype if x.dtype.kind == "f" else np.float32))
 
 
 def softmax(x: Array, dim: int, *rest: Any, **ignored: Any) -> Array:
     del rest, ignored
     y = x.astype(np.float64)
     e = np.exp(y - y.max(axis=dim, keepdims=True))
-    return (e / e.sum(axis=dim, keepdims=True)).astype(x.dtype if x.dtype.kind == "f" else np.float32)
+    return np.asarray((e / e.sum(axis=dim, keepdims=True)).astype(x.dtype if x.dtype.kind == "f" else np.float32))
 
 
 def logsumexp(x: Array, dims: Dims, keepdim: bool = False) -> Array:
