@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spikebnn.interval import Interval, exactly, interval, total
 from spikebnn.program import Program
@@ -61,6 +61,19 @@ class Energy:
 
     def per_frame(self, joules: Interval | None) -> Interval | None:
         return None if joules is None or not self.frames else joules * (1 / self.frames)
+
+    def at_tick(self, tick: float) -> Energy:
+        """The same events at another length of tick, in seconds: static power is paid for another time."""
+        if self.tick is None:
+            return self
+        by = tick / self.tick
+        items = tuple(
+            replace(item, count=item.count * by, joules=None if item.joules is None else item.joules * by)
+            if item.name == "static_power"
+            else item
+            for item in self.items
+        )
+        return replace(self, tick=tick, items=items)
 
     def _sum(self, without: tuple[str, ...]) -> Interval | None:
         parts = [item.joules for item in self.items if item.joules is not None and item.name not in without]
@@ -153,7 +166,7 @@ def _updates(target: Target, counts: Counts, program: Program, frames: int) -> I
     ]
     middle = idle_cost.v * (updates - active.v) + active_cost.v * active.v
     joules = Interval(lo=min(ends[0]), v=middle, hi=max(ends[1]))
-    note = f"between {active.lo:.0f} and {active.hi:.0f} of them with input"
+    note = f"{active.lo / updates:.0%} to {active.hi / updates:.0%} of them with input"
     return Item(name="neuron_update", count=exactly(float(updates)), of="updates", constants=keys, joules=joules,
                 state=KNOWN, note=note)  # fmt: skip
 

@@ -10,7 +10,7 @@ import numpy as np
 from spikebnn.arrays import Array, unpack_bits
 from spikebnn.energy import Energy, energy
 from spikebnn.errors import InputError
-from spikebnn.program import SUBTRACT, Core, Program
+from spikebnn.program import AUXILIARY, SUBTRACT, Core, Program
 from spikebnn.run import Run
 from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
@@ -94,6 +94,7 @@ class Score:
     hops: int
     crossings: int
     dense: int  # synaptic operations if every axon were active in every tick
+    macs: int  # multiply-accumulates of the network for one frame: its non-zero weights on the cores, per position
     footprint: int  # bytes of the arrays that program the cores
     energy: Energy
     timing: Timing
@@ -166,6 +167,7 @@ def score(
         hops=moved.hops_x + moved.hops_y,
         crossings=moved.crossings,
         dense=sum(core.synapses for core in cores) * program.period * run.frames,
+        macs=_macs(program),
         footprint=_footprint(program),
         energy=energy(counts, program, target, run.frames, tick_s),
         timing=timing(counts, program, target, run.frames, tick_s),
@@ -314,6 +316,21 @@ def _use(program: Program, target: Target, cores: tuple[CoreScore, ...]) -> dict
         "axons": Use(used=sum(core.axons for core in cores), available=count * limits.axons),
         "synapses": Use(used=sum(core.synapses for core in cores), available=crosspoints),
     }
+
+
+def _macs(program: Program) -> int:
+    """Synapses of the network itself: copies and thermometer rows of one unit count once, relays and sums not at all."""
+    summed, single = 0, dict[tuple[int, int], int]()
+    for core in program.cores:
+        synapses = connected(core).sum(axis=1)
+        for neuron in range(core.neurons):
+            number, unit = int(core.layer[neuron]), int(core.unit[neuron])
+            role = program.layers[number].role if 0 <= number < len(program.layers) else "relay"
+            if role == "partial":
+                summed += int(synapses[neuron])
+            elif role in ("whole", "readout") and unit != AUXILIARY:
+                single[number, unit] = max(single.get((number, unit), 0), int(synapses[neuron]))
+    return summed + sum(single.values())
 
 
 def _footprint(program: Program) -> int:

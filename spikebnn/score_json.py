@@ -18,7 +18,7 @@ SCHEMA = "spikebnn.score/1"
 PLAIN = (
     "program", "network", "target", "target_digest", "family", "simulator", "version", "frames", "seconds", "correct",
     "chips", "spikes", "axon_events", "synaptic_events", "updates", "messages", "input_messages", "hops", "crossings",
-    "dense", "footprint",
+    "dense", "macs", "footprint",
 )  # fmt: skip
 
 

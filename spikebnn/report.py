@@ -1,0 +1,233 @@
+"""One page about one score: what it answers, what it costs and where it runs, the honest lines first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spikebnn.baseline import beside
+from spikebnn.energy import INCLUDED, NONE, UNKNOWN, Energy
+from spikebnn.errors import InputError
+from spikebnn.score import Score
+from spikebnn.tables import Page, Table, render, table
+from spikebnn.units import percent, si, span, whole
+
+BUSIEST = 5  # cores shown one by one
+
+
+def report(
+    score: Score | str | Path, form: str = "text", color: bool = False, width: int | None = None
+) -> str:
+    """The summary of a score, or of the JSON file of one, as text, Markdown, CSV or LaTeX.
+
+    `color` draws text for a terminal of `width` columns.
+    """
+    return render(page(read_score(score)), form, color, width)
+
+
+def read_score(score: Score | str | Path) -> Score:
+    """A score as it is, or the one in a JSON file."""
+    if isinstance(score, Score):
+        return score
+    path = Path(score)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is no text" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+        raise InputError(f"{path} cannot be read as a score: {why}") from error
+    return Score.from_json(text, str(path))
+
+
+def page(score: Score) -> Page:
+    """The summary, still a structure."""
+    tables = [
+        _energy(score),
+        _layers(score),
+        _use(score),
+        _cores(score),
+        _time(score),
+        _beside(score),
+        constants_table([("", score.energy)]),
+    ]
+    notes = [f"{key}: {text}" for key, text in score.energy.refs.items()]
+    if score.energy.left_out:
+        notes.append("left out of every energy: " + "; ".join(score.energy.left_out))
+    notes.append(f"program {score.program or UNKNOWN}, target file {score.target_digest}")
+    return Page(
+        lines=tuple(headline(score)), tables=tuple(part for part in tables if part.rows), notes=tuple(notes)
+    )
+
+
+def headline(score: Score) -> list[str]:
+    """What must be said first: answers, agreement, hybrid or not, energy with what it lacks."""
+    lines = [f"{score.target}, {whole(score.frames)} frames, simulator {score.simulator} {score.version}"]
+    if score.correct is None:
+        lines.append("accuracy: unknown, no labels were given")
+    else:
+        lines.append(
+            f"accuracy: {percent(score.correct, score.frames)}, {score.correct} of {score.frames} frames"
+        )
+    lines.append(agreement_line(score))
+    if score.host:
+        lines.append("hybrid, not all-spiking: " + "; ".join(score.host))
+    else:
+        lines.append("all layers run on the cores")
+    lines.append(energy_line(score))
+    if (fastest := fastest_line(score)) is not None:
+        lines.append(fastest)
+    return lines
+
+
+def agreement_line(score: Score) -> str:
+    """How far the run says what the original says."""
+    told = score.agreement
+    if told is None:
+        return "agreement with the original network: not looked at"
+    same = f"same class in {told.classes} of {told.frames} frames"
+    if told.scores is not None:
+        same += f", every score the same number in {told.scores}"
+    return f"agreement with the original network: {same}"
+
+
+def energy_line(score: Score) -> str:
+    """Energy per frame, and what the figure does not hold."""
+    energy = score.energy
+    per_frame = energy.per_frame(energy.total)
+    if per_frame is None:
+        return f"energy: unknown; {score.target} has no published constants for these events"
+    at_least = "at least " if energy.at_least else ""
+    tick = f" at a tick of {si(energy.tick, 's')}" if energy.tick is not None else ""
+    text = f"energy per frame: {at_least}{span(per_frame, 'J')}{tick}"
+    marginal = energy.per_frame(energy.marginal)
+    if marginal is not None:
+        text += f"; of this {span(marginal, 'J')} for the network's own events"
+    missing = [item.name for item in energy.items if item.state == UNKNOWN]
+    return text + (f"; unknown: {', '.join(missing)}" if missing else "")
+
+
+def fastest_line(score: Score) -> str | None:
+    """Energy per frame with frames back to back at the fastest tick; None where one of the two is unknown."""
+    fastest, energy = score.timing.fastest, score.energy
+    if fastest is None or energy.tick is None or fastest.v >= energy.tick:
+        return None
+    quick = energy.at_tick(fastest.v)
+    per_frame = quick.per_frame(quick.total)
+    if per_frame is None:
+        return None
+    at_least = "at least " if energy.at_least or score.timing.at_least else ""
+    return f"at the fastest tick, {si(fastest.v, 's')}: {at_least}{span(per_frame, 'J')} per frame, frames back to back"
+
+
+def _energy(score: Score) -> Table:
+    energy, rows = score.energy, []
+    for item in energy.items:
+        if item.state == UNKNOWN:
+            cost = "unknown"
+        elif item.state == INCLUDED:
+            cost = "included"
+        else:
+            cost = span(energy.per_frame(item.joules), "J")
+        count = item.count * (1 / score.frames) if score.frames else item.count
+        note = "" if item.state == NONE else item.note
+        rows.append((item.name, f"{_count(count.v)} {item.of}", cost, note))
+    return table("energy per frame", ("item", "count", "joules", ""), rows)
+
+
+def _count(value: float) -> str:
+    return whole(value) if value == 0 or value >= 0.01 else f"{value:.3g}"
+
+
+def _layers(score: Score) -> Table:
+    frames = max(score.frames, 1)
+
+    def each(value: int | None) -> str:
+        return "" if value is None else _count(value / frames)
+
+    rows = [
+        (
+            layer.name,
+            layer.role,
+            layer.where,
+            str(layer.cores or ""),
+            str(layer.neurons or ""),
+            str(layer.placed or ""),
+            each(layer.spikes),
+            each(layer.synaptic_events)
+            if layer.where == "host" or layer.synaptic_events is not None
+            else "shared",
+        )
+        for layer in score.layers
+    ]
+    head = ("layer", "role", "where", "cores", "neurons", "placed", "spikes/frame", "synops/frame")
+    return table("layers", head, rows)
+
+
+def _use(score: Score) -> Table:
+    rows = [
+        (name, whole(use.used), "no limit" if use.available is None else whole(use.available),
+         "" if not use.available else percent(use.used, use.available))
+        for name, use in score.use.items()
+    ]  # fmt: skip
+    return table("use of the cores", ("resource", "used", "available", "share"), rows)
+
+
+def _cores(score: Score) -> Table:
+    frames = max(score.frames, 1)
+    busiest = sorted(score.cores, key=lambda core: -core.synaptic_events)[:BUSIEST]
+    rows = [
+        (f"chip {core.chip} ({core.x}, {core.y})", str(core.neurons), str(core.axons), _count(core.spikes / frames),
+         _count(core.synaptic_events / frames), _count(core.hops / frames))
+        for core in busiest
+    ]  # fmt: skip
+    title = "cores" if len(score.cores) <= BUSIEST else f"the {BUSIEST} busiest of {len(score.cores)} cores"
+    return table(title, ("core", "neurons", "axons", "spikes/frame", "synops/frame", "hops/frame"), rows)
+
+
+def _time(score: Score) -> Table:
+    times = score.timing
+    rows = [
+        ("latency", f"{times.latency} ticks", si(times.latency_s, "s")),
+        ("frame period", f"{times.period} ticks", f"{_rate(times.frames_per_s)}"),
+        (
+            "fastest tick",
+            "",
+            ("at least " if times.at_least and times.fastest else "") + span(times.fastest, "s"),
+        ),
+    ]
+    if times.note:
+        rows.append(("", "", times.note))
+    return table("time", ("", "ticks", "seconds"), rows)
+
+
+def _rate(value: float | None) -> str:
+    return "unknown" if value is None else f"{whole(round(value, 3))} frames/s"
+
+
+def _beside(score: Score) -> Table:
+    rows = [
+        (baseline.title, span(joules, "J"), baseline.at, verdict)
+        for baseline, joules, verdict in beside(score)
+    ]
+    title = f"the same {whole(score.macs)} multiply-accumulates per frame elsewhere"
+    return table(
+        title, ("hardware", "joules", "what this includes", "against this score"), rows if score.macs else []
+    )
+
+
+def constants_table(energies: Sequence[tuple[str, Energy]]) -> Table:
+    """Every constant that the energies use, with its interval, kind and source; equal rows are shown once."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for label, energy in energies:
+        for name, quantity in energy.constants.items():
+            row = (
+                name, f"{quantity.v:.4g}", f"{quantity.lo:.4g}", f"{quantity.hi:.4g}", quantity.unit, quantity.kind,
+                quantity.src, quantity.cond,
+            )  # fmt: skip
+            rows.setdefault(row, []).append(label)
+    head = ("constant", "v", "lo", "hi", "unit", "kind", "source", "condition")
+    if len(energies) == 1:
+        return table("constants", head, list(rows))
+    made = sorted(
+        ((row[0], ", ".join(labels), *row[1:]) for row, labels in rows.items()), key=lambda row: row[0]
+    )
+    return table("constants", (head[0], "used by", *head[1:]), made)

@@ -1,0 +1,82 @@
+"""Numbers as people read them: three digits, an SI prefix, and an interval in one phrase."""
+
+from __future__ import annotations
+
+import math
+
+from spikebnn.interval import Interval
+
+PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+UNKNOWN = "unknown"
+
+
+def si(value: float | None, unit: str) -> str:
+    """A value with its unit, three significant digits.
+
+    >>> si(2.5e-6, "J"), si(0, "J"), si(None, "s"), si(999.9e-6, "s")
+    ('2.50 µJ', '0 J', 'unknown', '1.00 ms')
+    """
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return f"0 {unit}"
+    power = _power(value)
+    return f"{_digits(value / 10.0**power)} {PREFIXES[power]}{unit}"
+
+
+def span(value: Interval | None, unit: str) -> str:
+    """An interval: the best guess, then both ends in the same unit.
+
+    >>> span(Interval(lo=2e-6, v=2.5e-6, hi=4e-5), "J")
+    '2.50 µJ (2.00 to 40.0)'
+    """
+    if value is None:
+        return UNKNOWN
+    if value.lo == value.hi:
+        return si(value.v, unit)
+    power = _power(value.v) if value.v else 0
+    middle, low, high = (_digits(end / 10.0**power) if end else "0" for end in (value.v, value.lo, value.hi))
+    return f"{middle} {PREFIXES[power]}{unit} ({low} to {high})"
+
+
+def percent(part: float | None, whole: float | None = 1.0) -> str:
+    """A share with two decimals; never rounded up to 100 % or down to 0 %.
+
+    >>> percent(9999, 10000), percent(99999, 100000), percent(1.0), percent(1, 10**6)
+    ('99.99 %', '> 99.99 %', '100.00 %', '< 0.01 %')
+    """
+    if part is None or not whole:
+        return UNKNOWN
+    share = part / whole
+    if 0.9999 < share < 1:
+        return "> 99.99 %"
+    if 0 < share < 0.0001:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %"
+
+
+def whole(value: float) -> str:
+    """A count with thin groups of three digits, or three significant digits where it is no whole number.
+
+    >>> whole(1234567), whole(12.3456)
+    ('1 234 567', '12.3')
+    """
+    if float(value).is_integer():
+        return f"{int(value):,}".replace(",", " ")
+    return _digits(value)
+
+
+def _power(value: float) -> int:
+    power = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
+    if round(abs(value) / 10.0**power, 0) >= 1000:
+        power += 3
+    return min(max(power, min(PREFIXES)), max(PREFIXES))
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    if size >= 999.5:
+        return f"{value:,.0f}".replace(",", " ")
+    if size and size < 0.01:
+        return f"{value:.2g}"
+    return f"{value:.{0 if size >= 99.95 else 1 if size >= 9.995 else 2}f}"
