@@ -75,7 +75,7 @@ def make_root(
     offset = s @ constant.T  # (rows, patches)
     high = np.maximum(weight, 0) @ connected.T.astype(np.float64)
     low = np.minimum(weight, 0) @ connected.T.astype(np.float64)
-    top = source.base + source.unit * float(levels.sum())
+    top = source.base + source.unit * float(levels.sum()) * source.most
     held = np.abs(fixed[~open_]).max(initial=0.0)
     return Root(
         name=name,
@@ -89,8 +89,8 @@ def make_root(
         bias=None if bias is None else bias[row],
         unit=source.unit,
         offset=offset[row, patch],
-        low=low[row, patch].astype(np.int64),
-        high=high[row, patch].astype(np.int64),
+        low=low[row, patch].astype(np.int64) * source.most,
+        high=high[row, patch].astype(np.int64) * source.most,
         amplitude=max(abs(source.base), abs(top), float(held)),
         shape=shape,
         dtype=dtype,

@@ -97,7 +97,8 @@ def _raw(network: Network, tail: Tail, name: str, shape: tuple[int, ...], option
     weights = tuple(1 << k for k in range(8)) if code == "planes" else (1,) * levels
     index = first + np.arange(levels).reshape(-1, *(1,) * place.ndim) * size + place[None]
     front = variable(index, weights, base, unit)
-    bits = Bits(front.index, front.fixed, weights, base, unit, nested=code == "thermometer")
+    most = 255 if code == "burst" else 1
+    bits = Bits(front.index, front.fixed, weights, base, unit, most, nested=code == "thermometer")
     return Front(code, tail.start, bits, first, size * levels, 0.0, 255.0)
 
 

@@ -37,6 +37,7 @@ class Bits:
     multiplicity: tuple[int, ...]
     base: float
     unit: float
+    most: int = 1  # largest number of spikes a bit stands for: 255 in a burst code
     nested: bool = True  # a level's bit is only set where all lower levels' bits are; not so for binary digits
 
     @property
