@@ -221,7 +221,7 @@ def _pointwise(state: Lowered, node: Node, moving: Sequence[str]) -> None:
 def _rewire(state: Lowered, node: Node, moving: Sequence[str]) -> None:
     first = state.values[moving[0]]
     padding = "pad" in node.op
-    if len(moving) == 1 and isinstance(first, Sum) and not padding:
+    if len(moving) == 1 and isinstance(first, Sum) and not padding and as_bits(state, moving[0], probe=True) is None:
         for out in node.outs:
             state.values[out] = first
         return
