@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +38,7 @@ def load_frames(path: str | os.PathLike[str], limit: int | None = None) -> Frame
 
     Raises InputError for a file that is missing, damaged, without `x`, pickled, or with unequal lengths.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files} if hasattr(file, "files") else {"x": np.asarray(file)}
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = "it holds pickled objects, which are never opened" if "pickle" in str(error).lower() else str(error)
-        raise InputError(f"{path}: wanted an .npz file with an array x (frames first) and maybe y: {reason}.") from None
+    found = read_arrays(path)
     if "x" not in found:
         raise InputError(f"{path}: wanted an array x (frames first), found {', '.join(sorted(found)) or 'nothing'}; "
                          "save with numpy.savez(path, x=frames, y=labels).")
@@ -54,6 +48,23 @@ def load_frames(path: str | os.PathLike[str], limit: int | None = None) -> Frame
     if y is not None and y.shape != (len(x),):
         raise InputError(f"{path}: y has shape {y.shape}, wanted one label for each of the {len(x)} frames of x.")
     return Frames(x=x[:limit], y=None if y is None else y[:limit])
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """All arrays of an `.npz` file by name (of an `.npy` file the one, as x); objects in it are never unpickled."""
+    try:
+        with open(path, "rb") as handle:  # numpy leaves a damaged file open
+            file = np.load(handle, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                return {"x": file}
+            with file:
+                return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        pickled = "pickle" in str(error).lower()
+        reason = "it is none, or it holds pickled objects, which are never opened" if pickled else str(error)
+        raise InputError(f"{path}: wanted an .npz file of arrays: {reason}.") from None
 
 
 def save_frames(path: str | os.PathLike[str], frames: Frames) -> None:

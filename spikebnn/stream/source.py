@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import F64, Array
+from spikebnn.data import read_arrays
 from spikebnn.errors import InputError
 from spikebnn.stream.scenario import Source
 
@@ -33,15 +33,10 @@ def rows(source: Source) -> Iterator[Row]:
 
 
 def _array_rows(source: Source) -> Iterator[Row]:
-    try:
-        with np.load(source.file, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files if name in (source.array, source.labels or "y", source.segments)}
-            names = list(file.files)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{source.file}: wanted an .npz file of arrays: {error}.") from None
+    held = read_arrays(source.file)
     for name in (source.array, source.labels, source.segments):
         if name is not None and name not in held:
-            raise InputError(f"{source.file}: there is no array {name!r}; it holds {', '.join(names)}.")
+            raise InputError(f"{source.file}: there is no array {name!r}; it holds {', '.join(held)}.")
     x = held[source.array]
     if x.dtype.kind not in "biuf" or x.ndim < 2:
         raise InputError(f"{source.file}: {source.array} must be numbers (rows, channels), found {x.dtype} {x.shape}.")
