@@ -19,7 +19,7 @@ from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.tally import Tally
 from spikebnn.simulate.wiring import Wiring, last_tick, line_count
 
-FRAMES_PER_STREAM = 16
+FRAMES_PER_STREAM = 4
 BLOCK_BYTES = 1 << 28  # memory for one block of streams
 
 Feed = Callable[[int], U8]  # tick -> (streams, lines)
