@@ -137,7 +137,10 @@ def _check_ops(draft: Draft) -> None:
         if node.op in ops.TRAINING or (switch is not None and len(node.args) > switch and node.args[switch] is True):
             raise ImportRefused(f"{where} was exported in training mode ({node.op}); call model.eval() and export again")
         if node.op not in ops.OPS:
-            raise ImportRefused(f"{where} uses the operation {node.op:.80}, which is not known; see `spikebnn doctor`")
+            raise ImportRefused(
+                f"{where} uses the operation {node.op:.80}, which is not known; write it with basic"
+                " tensor operations"
+            )
         for out in node.outs:
             if out in draft.dtypes and draft.dtypes[out] not in SCALAR_TYPES:
                 dtype_of(draft.dtypes[out], where)

@@ -7,6 +7,7 @@ float64 stays float64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -204,6 +205,15 @@ def _sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
+def gelu(x: Array, approximate: str = "none") -> Array:
+    y = x.astype(np.float64)
+    if approximate == "tanh":
+        out = 0.5 * y * (1 + np.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y**3)))
+    else:
+        out = 0.5 * y * (1 + np.vectorize(math.erf, otypes=[np.float64])(y / math.sqrt(2)))
+    return np.asarray(out.astype(x.dtype))
+
+
 def heaviside(x: Any, values: Any) -> Array:
     """0 below zero, 1 above, `values` at zero itself."""
     a, v = common(x, values)
@@ -297,7 +307,7 @@ POINTWISE_OPS: dict[str, Callable[..., Any]] = {
     "aten.hardtanh.default": hardtanh, "aten.relu.default": relu, "aten.relu6.default": relu6,
     "aten.leaky_relu.default": leaky_relu, "aten.prelu.default": prelu,
     "aten._prelu_kernel.default": prelu_kernel, "aten.threshold.default": threshold,
-    "aten.elu.default": elu, "aten.hardsigmoid.default": hardsigmoid,
+    "aten.elu.default": elu, "aten.gelu.default": gelu, "aten.hardsigmoid.default": hardsigmoid,
     "aten.minimum.default": _binary(np.minimum), "aten.maximum.default": _binary(np.maximum),
     "aten.min.other": _binary(np.minimum), "aten.max.other": _binary(np.maximum),
     "aten.heaviside.default": heaviside,
