@@ -33,6 +33,7 @@ _PUBLIC = {
     "save": "spikebnn.importers",
     "export": "spikebnn.importers:export_file",
     "load_network": "spikebnn.importers",
+    "original": "spikebnn.original",
     "load_target": "spikebnn.targets",
     "target_names": "spikebnn.targets",
     # the frozen types at the doors

@@ -69,8 +69,8 @@ def _command(words: list[str]) -> int:
     at = next((n for n, word in enumerate(words) if not word.startswith("-")), len(words))
     before, verb, after = words[:at], words[at : at + 1], words[at + 1 :]
     parser = _top_parser()
+    parser.refuse_unknown(before)
     if not verb or verb[0] not in VERBS:
-        parser.refuse_unknown(before)
         parser.parse_args(before)  # --help and --version leave here
         if not verb:
             parser.print_help(sys.stderr)

@@ -30,7 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="a state_dict saved by torch.save")
     parser.add_argument("--dtype", default="float32", choices=_DTYPES, help="type of the input")
     parser.add_argument(
-        "--values", type=_values, metavar="A,B", help="the two values that the input holds, such as -1,1 or 0,1"
+        "--values",
+        type=_values,
+        metavar="A,B",
+        help="the two values that the input holds, such as -1,1 or 0,1",
     )
 
 
@@ -39,7 +42,12 @@ def execute(chosen: argparse.Namespace) -> int:
     not_an_input(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
     with busy(chosen, f"exporting {chosen.source}"):
         spikebnn.export(
-            chosen.source, chosen.weights, chosen.input, chosen.output, values=chosen.values, dtype=chosen.dtype
+            chosen.source,
+            chosen.weights,
+            chosen.input,
+            chosen.output,
+            values=chosen.values,
+            dtype=chosen.dtype,
         )
         network = spikebnn.load_network(chosen.output)
     facts = {

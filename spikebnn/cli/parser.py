@@ -44,7 +44,13 @@ def joined(words: Sequence[str]) -> list[str]:
     """`--values -1,1` as `--values=-1,1`: argparse takes a value for an option if it begins with a minus."""
     out: list[str] = []
     for word in words:
-        if out and out[-1].startswith("--") and "=" not in out[-1] and word[:1] == "-" and word[1:2].isdigit():
+        if (
+            out
+            and out[-1].startswith("--")
+            and "=" not in out[-1]
+            and word[:1] == "-"
+            and word[1:2].isdigit()
+        ):
             out[-1] += f"={word}"
         else:
             out.append(word)
@@ -63,8 +69,9 @@ def common_options(parser: argparse.ArgumentParser) -> None:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """A bracket that asks "did you mean X?", or nothing if no known word is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]}?)" if near else ""
+    plain = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(word.lstrip("-"), plain, n=1, cutoff=0.6)
+    return f" (did you mean {plain[near[0]]}?)" if near else ""
 
 
 def positive(text: str) -> int:

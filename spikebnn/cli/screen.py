@@ -104,3 +104,8 @@ def counting(chosen: argparse.Namespace) -> Iterator[Callable[[str, int, int], N
             progress.update(bars[what], completed=done)
 
         yield advance
+
+
+def colored() -> bool:
+    """Whether standard output is a terminal that wants colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,90 @@
+"""Times the simulators on one program against the dumb way: a float32 matmul per core.
+
+The matmul does the same sums on the same cores, synapses unpacked to a dense float32 matrix, spikes as floats, and
+nothing else: no thresholds, no routes, no counts. A simulator that is slower than this has no reason to exist.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from spikebnn.arrays import F32, Array, unpack_bits
+from spikebnn.encode import encode
+from spikebnn.program import Core, Program
+from spikebnn.simulate import registry
+
+MATMUL = "float32 matmul"
+ROUNDS = 3  # the best of so many counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast one way of computing is."""
+
+    name: str
+    version: str
+    frames: int
+    seconds: float  # best round
+    load: float  # seconds to prepare the program, paid once
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames / max(self.seconds, 1e-9)
+
+
+def bench(program: Program, x: Array, simulators: tuple[str, ...] = (), slow: int = 64) -> tuple[Pace, ...]:
+    """The paces of simulators (all that are installed if none is named) and of the matmul on frames `x`.
+
+    The reference simulator, slow on purpose, gets the first `slow` frames only. Input is encoded beforehand.
+    """
+    bits = encode(program.encoder, x)
+    out = []
+    for name in simulators or tuple(registry.installed()):
+        chosen = registry.simulator(name)
+        began = time.perf_counter()
+        session = chosen.load(program)
+        load = time.perf_counter() - began
+        mine = bits[:slow] if name == "reference" else bits
+        session.frames(mine[:1])  # compiles, where something is compiled
+        best = min(_timed(partial(session.frames, mine)) for _ in range(ROUNDS))
+        out.append(Pace(name=name, version=chosen.version, frames=len(mine), seconds=best, load=load))
+    out.append(_matmul(program, len(x)))
+    return tuple(out)
+
+
+def _matmul(program: Program, frames: int) -> Pace:
+    began = time.perf_counter()
+    weights = [_dense(core) for core in program.cores]
+    spikes = [
+        np.random.default_rng(0).integers(0, 2, (frames, core.axons)).astype(np.float32)
+        for core in program.cores
+    ]
+    load = time.perf_counter() - began
+
+    def work() -> None:
+        for _ in range(program.period):
+            for active, weight in zip(spikes, weights):
+                active @ weight
+
+    best = min(_timed(work) for _ in range(ROUNDS))
+    return Pace(name=MATMUL, version=f"numpy {np.__version__}", frames=frames, seconds=best, load=load)
+
+
+def _dense(core: Core) -> F32:
+    """The core's synapses as one matrix (axons, neurons)."""
+    weight = np.zeros((core.axons, core.neurons), np.float32)
+    for plane in core.planes:
+        bits = unpack_bits(plane.bits, plane.stop - plane.start)
+        weight[plane.start : plane.stop] += (plane.scale[:, None] * bits).T
+    return weight
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

@@ -1,0 +1,57 @@
+"""Run a program on data and report: accuracy, agreement, spikes, energy with its interval, latency, cores.
+
+spikebnn run net.sbnn --data test.npz -o run.json
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import spikebnn
+from spikebnn import data
+from spikebnn.cli.parser import positive
+from spikebnn.cli.screen import answer, busy, colored, not_an_input, write
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this verb."""
+    parser.add_argument("program", metavar="PROGRAM", help="net.sbnn")
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", help=".npz with x, frames first, and y where known"
+    )
+    parser.add_argument(
+        "--simulator", "-s", default="bitwise", metavar="NAME", help="bitwise (default) or reference"
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N frames")
+    parser.add_argument(
+        "--against", metavar="NET", help="net.pt: say how often the original network answers the same"
+    )
+    parser.add_argument(
+        "--target",
+        "-t",
+        metavar="NAME",
+        help="price the run by another preset of the same chip, or by your own file",
+    )
+    parser.add_argument(
+        "--tick", type=float, metavar="SECONDS", help="length of a tick (default: the target's own)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="score to write, JSON, for `report` and `compare`"
+    )
+
+
+def execute(chosen: argparse.Namespace) -> int:
+    """Run, score, report."""
+    if chosen.output:
+        not_an_input(chosen.output, chosen.program, chosen.data, chosen.against)
+    frames = data.load(chosen.data, chosen.limit)
+    program = spikebnn.load(chosen.program)
+    target = spikebnn.load_target(chosen.target or program.target)
+    with busy(chosen, f"running {len(frames.x)} frames in {chosen.simulator}"):
+        run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
+        original = None if chosen.against is None else spikebnn.original(chosen.against, frames.x)
+        score = spikebnn.score(run, program, target, frames.y, original, chosen.tick)
+    if chosen.output:
+        write(chosen.output, score.to_json())
+    answer(chosen, spikebnn.report(score, color=colored()).rstrip(), score.to_json().rstrip())
+    return 0
