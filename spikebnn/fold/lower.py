@@ -221,11 +221,13 @@ def _pointwise(state: Lowered, node: Node, moving: Sequence[str]) -> None:
 def _rewire(state: Lowered, node: Node, moving: Sequence[str]) -> None:
     first = state.values[moving[0]]
     padding = "pad" in node.op
-    if len(moving) == 1 and isinstance(first, Sum) and not padding and as_bits(state, moving[0], probe=True) is None:
-        for out in node.outs:
-            state.values[out] = first
-        return
-    if all(isinstance(state.values[n], Real) for n in moving) and not padding:
+    if len(moving) == 1 and isinstance(first, Sum) and not padding:
+        settled = None if node.op in ops.COPY else as_bits(state, moving[0], probe=True)
+        if settled is None:
+            for out in node.outs:
+                state.values[out] = first
+            return
+    if node.op in ops.COPY or all(isinstance(state.values[n], Real) for n in moving) and not padding:
         _real(state, node, moving)
         return
     bits = [as_bits(state, n) for n in moving]
