@@ -33,7 +33,7 @@ class Frames:
     y: Array | None  # (frames,)
 
 
-def load_frames(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
+def load(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
     """Read `x` and, where there is one, `y` of an `.npz` file; the first `limit` frames of it.
 
     Raises InputError for a file that is missing, damaged, without `x`, pickled, or with unequal lengths.
@@ -67,7 +67,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         raise InputError(f"{path}: wanted an .npz file of arrays: {reason}.") from None
 
 
-def save_frames(path: str | os.PathLike[str], frames: Frames) -> None:
+def save(path: str | os.PathLike[str], frames: Frames) -> None:
     """Write `.npz`, compressed; the same frames give the same bytes."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         frames = fashion_mnist(chosen.split, chosen.root)
         kept = Frames(x=frames.x[: chosen.limit], y=None if frames.y is None else frames.y[: chosen.limit])
-        save_frames(chosen.output, kept)
+        save(chosen.output, kept)
     except SpikeBNNError as error:
         print(error, file=sys.stderr)
         return error.exit_code

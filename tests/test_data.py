@@ -37,8 +37,8 @@ def sets(folder, frames=7):
 
 def test_frames_and_labels_come_back_with_their_types(tmp_path):
     x, y = np.arange(24, dtype=np.int16).reshape(4, 2, 3), np.array([0, 1, 1, 0])
-    data.save_frames(tmp_path / "deep" / "a.npz", data.Frames(x=x, y=y))
-    back = data.load_frames(tmp_path / "deep" / "a.npz", limit=3)
+    data.save(tmp_path / "deep" / "a.npz", data.Frames(x=x, y=y))
+    back = data.load(tmp_path / "deep" / "a.npz", limit=3)
     assert back.x.dtype == np.int16
     np.testing.assert_array_equal(back.x, x[:3])
     np.testing.assert_array_equal(back.y, y[:3])
@@ -47,14 +47,14 @@ def test_frames_and_labels_come_back_with_their_types(tmp_path):
 def test_the_same_frames_give_the_same_bytes(tmp_path):
     frames = data.Frames(x=np.ones((3, 2)), y=None)
     for name in ("a", "b"):
-        data.save_frames(tmp_path / name, frames)
+        data.save(tmp_path / name, frames)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert data.load_frames(tmp_path / "a").y is None
+    assert data.load(tmp_path / "a").y is None
 
 
 def test_a_bare_npy_file_is_frames_without_labels(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((3, 2)))
-    assert data.load_frames(tmp_path / "a.npy").x.shape == (3, 2)
+    assert data.load(tmp_path / "a.npy").x.shape == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_used_has_its_sentence(tmp_path, write, sentence):
     path = tmp_path / "a.npz"
     write(path)
     with pytest.raises(InputError, match=sentence) as found:
-        data.load_frames(path)
+        data.load(path)
     assert "\n" not in str(found.value)
 
 
@@ -124,7 +124,7 @@ def test_the_command_writes_a_set_and_says_where_to_get_one_that_is_missing(tmp_
     sets(tmp_path)
     goal = tmp_path / "out" / "test.npz"
     assert data.main(["fashion-mnist", "-o", str(goal), "--root", str(tmp_path), "--limit", "3"]) == 0
-    assert data.load_frames(goal).x.shape == (3, 1, 28, 28)
+    assert data.load(goal).x.shape == (3, 1, 28, 28)
     assert "x uint8 (3, 1, 28, 28), y 3 labels" in capsys.readouterr().out
     assert data.main(["fashion-mnist", "-o", str(goal), "--root", str(tmp_path / "none")]) == 2
     assert "install it with `apt install dataset-fashion-mnist`" in capsys.readouterr().err

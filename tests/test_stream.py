@@ -305,7 +305,7 @@ def test_all_mistakes_of_a_scenario_come_at_once(tmp_path):
 def test_an_unknown_scenario_lists_those_that_come_along():
     with pytest.raises(InputError, match=r"there is no such scenario; spikebnn comes with .*shuttle"):
         load_scenario("shuttel")
-    with pytest.raises(InputError, match="a scenario is a .toml file"):
+    with pytest.raises(InputError, match=r"a scenario is a \.toml file"):
         load_scenario("none.toml")
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import spikebnn.nn as bnn
-from spikebnn.data import Frames, save_frames
+from spikebnn import data
 from spikebnn.importers import save
 
 DATA = Path(__file__).parent.parent / "data" / "japanese_vowels.npz"
@@ -27,8 +27,8 @@ FRAMES, WINDOW = 12, 3
 
 def utterances(split: str) -> list[tuple[np.ndarray, int]]:
     """The recordings of "train" or "test": float32 (frames, 12) and the speaker, 0 to 8."""
-    with np.load(DATA) as data:
-        whole = zip(data[f"{split}_x_milli"], data[f"{split}_len"], data[f"{split}_y"], strict=True)
+    with np.load(DATA) as held:
+        whole = zip(held[f"{split}_x_milli"], held[f"{split}_len"], held[f"{split}_y"], strict=True)
         return [(x[:n].astype(np.float32) / 1000, int(y)) for x, n, y in whole]
 
 
@@ -96,7 +96,7 @@ def main() -> None:
         save(model, x[:2], path)
     if chosen.data is not None:
         x, y = whole(utterances("test"))
-        save_frames(chosen.data, Frames(x=x.numpy(), y=y.numpy().astype(np.uint8)))
+        data.save(chosen.data, data.Frames(x=x.numpy(), y=y.numpy().astype(np.uint8)))
     if chosen.stream_data is not None:
         test = utterances("test")
         lengths = [len(x) for x, _ in test]

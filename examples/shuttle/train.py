@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import spikebnn.nn as bnn
-from spikebnn.data import Frames, save_frames
+from spikebnn import data
 from spikebnn.importers import save
 
 DATA = Path(__file__).parent.parent / "data" / "shuttle.npz"
@@ -25,8 +25,8 @@ LEVELS = 8  # per sensor
 
 def rows() -> tuple[Tensor, Tensor]:
     """All rows, float32 (49097, 9), and 1 where a row is an anomaly."""
-    with np.load(DATA) as data:
-        return torch.from_numpy(data["x"].astype(np.float32)), torch.from_numpy(data["anomaly"].astype(np.int64))
+    with np.load(DATA) as held:
+        return torch.from_numpy(held["x"].astype(np.float32)), torch.from_numpy(held["anomaly"].astype(np.int64))
 
 
 def build(x: Tensor) -> nn.Sequential:
@@ -67,7 +67,7 @@ def main() -> None:
               f"balanced {balanced(model, x[part], y[part]):.4f}")
     save(model, x[:2], chosen.output)
     if chosen.data is not None:
-        save_frames(chosen.data, Frames(x=x[half:].numpy(), y=y[half:].numpy().astype(np.uint8)))
+        data.save(chosen.data, data.Frames(x=x[half:].numpy(), y=y[half:].numpy().astype(np.uint8)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 from spikebnn.arrays import I64
 from spikebnn.interval import Interval
+from spikebnn.units import percent, si, span, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,46 +79,31 @@ class StreamReport:
     def text(self) -> str:
         """The summary for people."""
         least = "at least " if self.at_least else ""
-        where = f"  {self.program[:12]} on {self.target}, simulated by {self.simulator}, "
-        what = f"  {self.decisions:,} decisions of {self.windows:,} windows ({self.rows:,} rows); missed: "
-        lines = [self.title, f"{where}{_si(self.rate, 'Hz')} rows, a window every {_si(self.interval, 's')}",
-                 f"{what}{self.missed_bad:,} with bad rows, {self.missed_late:,} too late{self._ending()}"]
-        lines.append("  " + ", ".join(f"{name}: {count:,}" for name, count in zip(self.classes, self.by_class)))
-        if self.accuracy is not None and self.balanced_accuracy is not None:
-            lines.append(f"  accuracy {self.accuracy:.2%}, mean over classes {self.balanced_accuracy:.2%}")
-        ticks = f"{self.latency} ticks" + ("" if self.latency_s is None else f" = {_si(self.latency_s, 's')}")
-        lines.append(f"  latency {ticks} after the last row; {self.spikes:,.0f} spikes and "
-                     f"{self.synaptic_events:,.0f} synaptic events per decision")
+        who = f"  program {self.program[:12]} on {self.target}, simulated by {self.simulator}"
+        pace = f"{si(self.rate, 'Hz')} rows, a window every {si(self.interval, 's')}"
+        decided = f"  {whole(self.decisions)} decisions of {whole(self.windows)} windows"
+        missed = f"missed: {whole(self.missed_bad)} with bad rows, {whole(self.missed_late)} too late{self._ending()}"
+        chosen = ", ".join(f"{name}: {whole(count)}" for name, count in zip(self.classes, self.by_class))
+        lines = [self.title, f"{who}; {pace}", f"{decided}; {missed}", f"  {chosen}"]
+        if self.accuracy is not None:
+            lines.append(f"  accuracy {percent(self.accuracy)}, mean over classes {percent(self.balanced_accuracy)}")
+        latency = "" if self.latency_s is None else f" = {si(self.latency_s, 's')}"
+        lines.append(
+            f"  latency {self.latency} ticks{latency} after the last row; per decision {whole(round(self.spikes))} spikes "
+            f"and {whole(round(self.synaptic_events))} synaptic events"
+        )
         if self.energy is not None:
             lines.append(f"  energy while deciding: {least}{span(self.energy, 'J')} per decision")
-        if self.interval_energy is not None and self.power is not None:
-            lines.append(f"  powered throughout: {least}{span(self.interval_energy, 'J')} per decision interval, "
-                         f"mean power {least}{span(self.power, 'W')}")
+        if self.interval_energy is not None:
+            lines.append(f"  powered throughout: {least}{span(self.interval_energy, 'J')} per decision interval")
+            lines.append(f"  mean power: {least}{span(self.power, 'W')}")
         if self.left_out:
             lines.append(f"  left out: {'; '.join(self.left_out)}")
         return "\n".join(lines)
 
     def _ending(self) -> str:
-        held = f"; {self.held:,} with a repeated row" if self.held else ""
+        held = f"; {whole(self.held)} with a repeated row" if self.held else ""
         return held + {"end": "", "limit": "; stopped at the limit", "interrupted": "; interrupted"}[self.stopped]
-
-
-def span(value: Interval, unit: str) -> str:
-    """An interval in one scale: "1.2 µJ (1.0 to 1.4)"."""
-    factor, prefix = _scale(value.hi)
-    return f"{value.v / factor:.3g} {prefix}{unit} ({value.lo / factor:.3g} to {value.hi / factor:.3g})"
-
-
-def _si(value: float, unit: str) -> str:
-    factor, prefix = _scale(value)
-    return f"{value / factor:.4g} {prefix}{unit}"
-
-
-def _scale(value: float) -> tuple[float, str]:
-    for factor, prefix in ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if value >= factor:
-            return factor, prefix
-    return 1e-12, "p"
 
 
 def _range(value: Interval | None) -> Mapping[str, float] | None:
