@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from spikebnn.simulate.reference import ReferenceSession
 from spikebnn.simulate.wiring import Wiring, last_tick, wire
 
 LANES = 512
+Kernels = tuple[Callable[..., None], Callable[..., None]]  # tick, pack
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 
 
@@ -37,17 +39,17 @@ class Bitwise:
 
     def load(self, program: Program) -> Session:
         """Lower the program; without Numba, hand it to the reference."""
-        kernel = _kernel()
-        if kernel is None:
+        kernels = _kernels()
+        if kernels is None:
             return ReferenceSession(program)
-        return BitwiseSession(program, kernel)
+        return BitwiseSession(program, kernels)
 
 
 class BitwiseSession:
     """One program as tables, ready to run; `threads` is how many blocks of 512 lanes run at once."""
 
-    def __init__(self, program: Program, kernel: Any, threads: int | None = None) -> None:
-        self.program, self.wiring, self.kernel = program, wire(program), kernel
+    def __init__(self, program: Program, kernels: Kernels, threads: int | None = None) -> None:
+        self.program, self.wiring, self.kernels = program, wire(program), kernels
         self.threads = threads or _cores()
         self.streaming = streaming(program, self.wiring)
         self._plans: dict[bool, Plan] = {}
@@ -66,10 +68,10 @@ class BitwiseSession:
         def block(first: int) -> None:
             some = slice(first, min(first + LANES, streams))
             lanes = some.stop - first
-            state = _State(plan, self.wiring, 1, len(self.program.cores), len(wanted), lanes)
+            state = _State(self.kernels, plan, self.wiring, 1, len(self.program.cores), len(wanted), lanes)
             for tick in range(ticks):
                 state.feed(tick, drive[some, tick])
-                state.tick(self.kernel, tick, 1, 0, WATCHES)
+                state.tick(tick, 1, 0, WATCHES)
                 spikes[some, tick] = state.bits(tick)[:, :lanes].T
                 membranes[some, tick] = state.sums[0, place.ravel(), :lanes].T
 
@@ -93,9 +95,9 @@ class BitwiseSession:
 
         def block(first: int) -> I64:
             some = slice(first, min(first + LANES, len(bits)))
-            state = _State(plan, wiring, 1, cores, len(self.program.base), some.stop - first)
+            state = _State(self.kernels, plan, wiring, 1, cores, len(self.program.base), some.stop - first)
             state.feed(0, bits[some])
-            state.tick(self.kernel, 0, 1, 1, kind)
+            state.tick(0, 1, 1, kind)
             out.take(some, state, 0, slice(0, some.stop - first))
             if record:
                 out.raster[some] = state.bits(0)[:, : some.stop - first].T
@@ -117,12 +119,12 @@ class BitwiseSession:
             some = slice(first, min(first + LANES, streams))
             lanes = some.stop - first
             lines = layout.feed(self.program, stacked[some])
-            state = _State(plan, wiring, per, cores, len(self.program.base), lanes)
+            state = _State(self.kernels, plan, wiring, per, cores, len(self.program.base), lanes)
             state.silence(len(bits) - first * per)
             raster = np.zeros((lanes, per, wiring.neurons if record else 0), np.int64)
             for tick in range(ticks):
                 state.feed(tick, lines(tick))
-                state.tick(self.kernel, tick, period, per, kind)
+                state.tick(tick, period, per, kind)
                 if record:
                     frame = (tick - start) // period
                     inside = np.flatnonzero((frame >= 0) & (frame < per))
@@ -159,8 +161,10 @@ class BitwiseSession:
 class _State:
     """Everything that changes while one block of 512 lanes runs."""
 
-    def __init__(self, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int) -> None:
-        self.plan, self.wiring, self.lanes = plan, wiring, lanes
+    def __init__(
+        self, kernels: Kernels, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int
+    ) -> None:
+        self.kernels, self.plan, self.wiring, self.lanes = kernels, plan, wiring, lanes
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
         self.ring = _aligned(plan.slots * plan.rows * 8)
@@ -187,13 +191,13 @@ class _State:
     def feed(self, tick: int, lines: U8) -> None:
         """Put the active lines (lanes, lines) of a tick into the ring."""
         plan, first = self.plan, self.wiring.neurons
-        slot = self.ring.reshape(plan.slots, plan.rows, 8)[tick % plan.slots]
-        slot[first : first + lines.shape[1]] = _pack(lines)
+        at = 8 * (plan.rows * (tick % plan.slots) + first)
+        self.kernels[1](np.ascontiguousarray(lines), self.ring[at : at + 8 * lines.shape[1]])
 
-    def tick(self, kernel: Any, tick: int, period: int, frames: int, reads: int) -> None:
+    def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
         p = self.plan
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
-        kernel(
+        self.kernels[0](
             tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
             self.numbers, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.supports, p.events,
             p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
@@ -237,14 +241,6 @@ def _watching(plan: Plan, wanted: Array) -> Plan:
     return replace(plan, neurons=neurons, reads=np.arange(len(wanted) + 1, dtype=np.int64))
 
 
-def _pack(bits: U8) -> U64:
-    """0/1 (lanes, rows) as rows of 512 bits, (rows, 8) words."""
-    out = np.zeros((bits.shape[1], LANES // 8), np.uint8)
-    packed = np.packbits(bits, axis=0, bitorder="little")
-    out[:, : len(packed)] = packed.T
-    return out.view(np.uint64)
-
-
 def _aligned(words: int) -> U64:
     """Zeros on a 64-byte boundary, which NumPy does not promise."""
     raw = np.zeros(words + 8, np.uint64)
@@ -258,7 +254,7 @@ def _cores() -> int:
 
 
 @lru_cache(maxsize=1)
-def _kernel() -> Any:
+def _kernels() -> Kernels | None:
     try:
         from spikebnn.simulate.kernels import compiled
     except ImportError:
@@ -269,4 +265,5 @@ def _kernel() -> Any:
             stacklevel=2,
         )
         return None
-    return compiled()
+    kernels: Kernels = compiled()
+    return kernels

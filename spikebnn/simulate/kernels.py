@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 WORDS = 8  # of 64 lanes in a row
@@ -102,25 +103,29 @@ either = _binary(lambda builder, a, b: builder.or_(a, b))
 differ = _binary(lambda builder, a, b: builder.xor(a, b))
 
 
-def _ternary(table, plain):
-    @intrinsic
-    def made(typing, a, b, c):
-        def make(context, builder, signature, args):
-            if not TERNARY:
-                return plain(builder, *args)
-            name = "llvm.x86.avx512.pternlog.q.512"
-            kind = ir.FunctionType(ROW, [ROW, ROW, ROW, I32])
-            call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-            return builder.call(call, [*args, ir.Constant(I32, table)])
+def _majority(b, x, y, z):
+    if not TERNARY:
+        return b.or_(b.and_(x, y), b.and_(z, b.or_(x, y)))
+    name = "llvm.x86.avx512.pternlog.q.512"  # LLVM makes two instructions of the formula above
+    kind = ir.FunctionType(ROW, [ROW, ROW, ROW, I32])
+    call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+    return b.call(call, [x, y, z, ir.Constant(I32, 0xE8)])
 
-        return row(row, row, row), make
+
+def _odd(b, x, y, z):
+    return b.xor(b.xor(x, y), z)
+
+
+def _ternary(operation):
+    @intrinsic
+    def made(typing, x, y, z):
+        return row(row, row, row), lambda context, builder, signature, args: operation(builder, *args)
 
     return made
 
 
-majority = _ternary(0xE8, lambda b, x, y, z: b.or_(b.and_(x, y), b.and_(z, b.or_(x, y))))
-odd = _ternary(0x96, lambda b, x, y, z: b.xor(b.xor(x, y), z))
-choose = _ternary(0xCA, lambda b, x, y, z: b.xor(z, b.and_(x, b.xor(y, z))))  # y where x is set, else z
+majority, odd = _ternary(_majority), _ternary(_odd)
+choose = _ternary(lambda b, x, y, z: b.xor(z, b.and_(x, b.xor(y, z))))  # y where x is set, else z
 
 
 @intrinsic
@@ -154,113 +159,99 @@ def half(a, b):
     return both(a, b), differ(a, b)
 
 
-@_inline
-def at(rows, index, k):
-    return load(rows, np.int64(index[k]) * 8)
+class _Sum:
+    """Writes the LLVM code that sums one-bit rows into bit planes; Numba would need ten times as long for it."""
+
+    def __init__(self, builder, rows, index, out, planes):
+        self.b, self.rows, self.index, self.out = builder, rows, index, out
+        self.p = [cgutils.alloca_once_value(builder, ir.Constant(ROW, [0] * WORDS)) for _ in range(planes)]
+
+    def take(self, k):
+        """The row that entry `k` of the index names."""
+        number = self.b.zext(self.b.load(self.b.gep(self.index, [k])), I64)
+        word = self.b.gep(self.rows, [self.b.mul(number, ir.Constant(I64, WORDS))])
+        value = self.b.load(self.b.bitcast(word, ROW.as_pointer()))
+        value.align = 64
+        return value
+
+    def full(self, k, x, y):
+        """Add two rows to plane k; the carry belongs to plane k + 1."""
+        old = self.b.load(self.p[k])
+        self.b.store(_odd(self.b, old, x, y), self.p[k])
+        return _majority(self.b, old, x, y)
+
+    def block(self, k, size):
+        """Add `size` rows, a power of two; the carry belongs to plane log2(size)."""
+        if size == 2:
+            return self.full(0, self.take(k), self.take(self.b.add(k, ir.Constant(I64, 1))))
+        first = self.block(k, size // 2)
+        second = self.block(self.b.add(k, ir.Constant(I64, size // 2)), size // 2)
+        return self.full(size.bit_length() - 2, first, second)
+
+    def ripple(self, k, carry):
+        for plane in self.p[k:]:
+            old = self.b.load(plane)
+            self.b.store(self.b.xor(old, carry), plane)
+            carry = self.b.and_(old, carry)
+
+    def run(self, first, end, largest):
+        """Add all rows from entry `first` to `end`, a multiple of 4 of them."""
+        b = self.b
+        k = cgutils.alloca_once_value(b, first)
+
+        def step(size):
+            here = b.load(k)
+            self.ripple(size.bit_length() - 1, self.block(here, size))
+            b.store(b.add(here, ir.Constant(I64, size)), k)
+
+        def left(size):
+            return b.icmp_signed("<=", b.add(b.load(k), ir.Constant(I64, size)), end)
+
+        test, body, after = (b.append_basic_block(name) for name in ("sum.test", "sum.body", "sum.after"))
+        b.branch(test)
+        b.position_at_end(test)
+        b.cbranch(left(largest), body, after)
+        b.position_at_end(body)
+        step(largest)
+        b.branch(test)
+        b.position_at_end(after)
+        size = largest // 2
+        while size >= 4:
+            with b.if_then(left(size)):
+                step(size)
+            size //= 2
+        for number, plane in enumerate(self.p):
+            word = b.gep(self.out, [ir.Constant(I64, WORDS * number)])
+            done = b.store(b.load(plane), b.bitcast(word, ROW.as_pointer()))
+            done.align = 64
 
 
-@_inline
-def add4(p0, p1, rows, index, k):
-    a, p0 = full(p0, at(rows, index, k), at(rows, index, k + np.uint64(1)))
-    b, p0 = full(p0, at(rows, index, k + np.uint64(2)), at(rows, index, k + np.uint64(3)))
-    c, p1 = full(p1, a, b)
-    return c, p0, p1
-
-
-@_inline
-def add8(p0, p1, p2, rows, index, k):
-    a, p0, p1 = add4(p0, p1, rows, index, k)
-    b, p0, p1 = add4(p0, p1, rows, index, k + np.uint64(4))
-    c, p2 = full(p2, a, b)
-    return c, p0, p1, p2
-
-
-@_inline
-def add16(p0, p1, p2, p3, rows, index, k):
-    a, p0, p1, p2 = add8(p0, p1, p2, rows, index, k)
-    b, p0, p1, p2 = add8(p0, p1, p2, rows, index, k + np.uint64(8))
-    c, p3 = full(p3, a, b)
-    return c, p0, p1, p2, p3
-
-
-def _count(rows, index, first, number, out, to):
+@intrinsic
+def _count_here(typing, rows, index, first, number, out, to):
     """Store the planes of the sum of rows[index[first : first + number]], number a multiple of 4, at most 4092.
 
-    As many planes are stored as `number` needs; returns how many.
+    8 planes for fewer than 256 rows, else 12; returns how many.
     """
-    zero = every(np.int64(0))
-    p0 = p1 = p2 = p3 = p4 = p5 = p6 = p7 = p8 = p9 = pa = pb = zero
-    k, end = np.uint64(first), np.uint64(first + number)
-    while k + np.uint64(32) <= end:
-        a, p0, p1, p2, p3 = add16(p0, p1, p2, p3, rows, index, k)
-        b, p0, p1, p2, p3 = add16(p0, p1, p2, p3, rows, index, k + np.uint64(16))
-        c, p4 = full(p4, a, b)
-        c, p5 = half(p5, c)
-        c, p6 = half(p6, c)
-        c, p7 = half(p7, c)
-        if number >= 256:
-            c, p8 = half(p8, c)
-            c, p9 = half(p9, c)
-            c, pa = half(pa, c)
-            pb = differ(pb, c)
-        k += np.uint64(32)
-    if k + np.uint64(16) <= end:
-        c, p0, p1, p2, p3 = add16(p0, p1, p2, p3, rows, index, k)
-        c, p4 = half(p4, c)
-        c, p5 = half(p5, c)
-        c, p6 = half(p6, c)
-        c, p7 = half(p7, c)
-        c, p8 = half(p8, c)
-        c, p9 = half(p9, c)
-        c, pa = half(pa, c)
-        pb = differ(pb, c)
-        k += np.uint64(16)
-    if k + np.uint64(8) <= end:
-        c, p0, p1, p2 = add8(p0, p1, p2, rows, index, k)
-        c, p3 = half(p3, c)
-        c, p4 = half(p4, c)
-        c, p5 = half(p5, c)
-        c, p6 = half(p6, c)
-        c, p7 = half(p7, c)
-        c, p8 = half(p8, c)
-        c, p9 = half(p9, c)
-        c, pa = half(pa, c)
-        pb = differ(pb, c)
-        k += np.uint64(8)
-    if k < end:
-        c, p0, p1 = add4(p0, p1, rows, index, k)
-        c, p2 = half(p2, c)
-        c, p3 = half(p3, c)
-        c, p4 = half(p4, c)
-        c, p5 = half(p5, c)
-        c, p6 = half(p6, c)
-        c, p7 = half(p7, c)
-        c, p8 = half(p8, c)
-        c, p9 = half(p9, c)
-        c, pa = half(pa, c)
-        pb = differ(pb, c)
-    store(out, to, p0)
-    store(out, to + 8, p1)
-    store(out, to + 16, p2)
-    store(out, to + 24, p3)
-    planes = 4
-    if number > 15:
-        store(out, to + 32, p4)
-        store(out, to + 40, p5)
-        store(out, to + 48, p6)
-        store(out, to + 56, p7)
-        planes = 8
-    if number > 255:
-        store(out, to + 64, p8)
-        store(out, to + 72, p9)
-        store(out, to + 80, pa)
-        store(out, to + 88, pb)
-        planes = 12
-    return planes
+
+    def make(context, builder, signature, args):
+        arrays = [context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 4)]
+        out_data = builder.gep(arrays[2], [args[5]])
+        end = builder.add(args[2], args[3])
+        planes = cgutils.alloca_once_value(builder, ir.Constant(I64, 8))
+        with builder.if_else(builder.icmp_signed("<", args[3], ir.Constant(I64, 256))) as (few, many):
+            with few:
+                _Sum(builder, arrays[0], arrays[1], out_data, 8).run(args[2], end, 32)
+            with many:
+                _Sum(builder, arrays[0], arrays[1], out_data, 12).run(args[2], end, 64)
+                builder.store(ir.Constant(I64, 12), planes)
+        return builder.load(planes)
+
+    return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
 
 
-_count_here = _inline(_count)  # inside the innermost loop
-_count_there = nb.njit(nogil=True, boundscheck=False)(_count)
+@nb.njit(nogil=True, boundscheck=False)
+def _count_there(rows, index, first, number, out, to):
+    return _count_here(rows, index, first, number, out, to)
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -283,6 +274,33 @@ def _wide(planes, to, number, lane):
         bit = np.int64((planes[to + 8 * k + (lane >> 6)] >> np.uint64(lane & 63)) & np.uint64(1))
         total += -(bit << k) if k == number - 1 else bit << k
     return total
+
+
+def _pack(bits, out):
+    """0/1 bytes (lanes, rows), at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64."""
+    lanes, many = bits.shape
+    square = np.empty(64, np.uint64)
+    for block in range(8):
+        for first in range(0, many, 64):
+            width = min(64, many - first)
+            for lane in range(64):
+                word = np.uint64(0)
+                if 64 * block + lane < lanes:
+                    line = bits[64 * block + lane, first : first + width]
+                    for k in range(width):
+                        word |= np.uint64(line[k]) << np.uint64(k)
+                square[lane] = word
+            step, mask = 32, np.uint64(0xFFFFFFFF)
+            while step:  # transpose 64 x 64 bits: swap halves of halves
+                for k in range(64):
+                    if k & step == 0:
+                        swap = ((square[k] >> np.uint64(step)) ^ square[k + step]) & mask
+                        square[k] ^= swap << np.uint64(step)
+                        square[k + step] ^= swap
+                step >>= 1
+                mask ^= mask << np.uint64(step)
+            for k in range(width):
+                out[8 * (first + k) + block] = square[k]
 
 
 def _tick(
@@ -439,8 +457,8 @@ def _tick(
 
 
 def compiled():
-    """The kernel, from Numba's cache on disk where there is a place for one."""
+    """The kernels (tick, pack), from Numba's cache on disk where there is a place for one."""
     try:
-        return nb.njit(nogil=True, boundscheck=False, cache=True)(_tick)
+        return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_tick, _pack))
     except RuntimeError:  # no writable place for the cache
-        return nb.njit(nogil=True, boundscheck=False)(_tick)
+        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_tick, _pack))
