@@ -216,9 +216,11 @@ def _items(comparison: Comparison) -> Table:
 
 
 def _short(given: Sequence[str]) -> list[str]:
-    """File names without folders, where that keeps them apart."""
-    names = [Path(text).name for text in given]
-    return names if len(set(names)) == len(names) else list(given)
+    """File names without folders, where that keeps the files apart."""
+    files = set(given)
+    return [
+        Path(text).name if len({Path(file).name for file in files}) == len(files) else text for text in given
+    ]
 
 
 def _distinct(labels: Sequence[str]) -> tuple[str, ...]:

@@ -214,11 +214,16 @@ def _agreement(run: Run, reference: Array) -> Agreement:
         return Agreement(frames=run.frames, classes=_same(run, reference, "reference classes"), scores=None)
     if len(reference) != run.frames:
         raise InputError(f"the reference has {len(reference)} frames, the run {run.frames}")
-    theirs, ours = reference.reshape(run.frames, -1), run.scores.reshape(run.frames, -1)
+    theirs, ours = _flat(reference), _flat(run.scores)
     if theirs.shape != ours.shape:
         raise InputError(f"the reference has {theirs.shape[1]} scores per frame, the run {ours.shape[1]}")
     classes = int((theirs.argmax(axis=1) == run.classes).sum()) if run.frames else 0
     return Agreement(frames=run.frames, classes=classes, scores=int((theirs == ours).all(axis=1).sum()))
+
+
+def _flat(scores: Array) -> Array:
+    """Scores (frames, scores), for any number of frames, none included."""
+    return scores.reshape(len(scores), int(np.prod(scores.shape[1:], dtype=np.int64)))
 
 
 def _cores(run: Run, program: Program, target: Target) -> tuple[CoreScore, ...]:

@@ -169,5 +169,9 @@ def _inherited_sources(tree: Mapping[str, Any], own: Mapping[str, Any]) -> list[
 def _message(path: Path, wrong: list[str]) -> str:
     """One sentence for one mistake, a list for several."""
     if len(wrong) == 1:
-        return f"{path.name}: {wrong[0]}."
-    return "\n".join([f"{path.name} has {len(wrong)} mistakes:", *(f"  {text}." for text in wrong)])
+        return f"{path.name}: {_ended(wrong[0])}"
+    return "\n".join([f"{path.name} has {len(wrong)} mistakes:", *(f"  {_ended(text)}" for text in wrong)])
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
