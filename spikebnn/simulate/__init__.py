@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -10,7 +11,9 @@ from spikebnn.arrays import Array
 from spikebnn.encode import decode, encode
 from spikebnn.program import Program
 from spikebnn.run import Counts, Run
+from spikebnn.sbnn import digest
 from spikebnn.simulate import registry
+from spikebnn.simulate.layout import FRAMES_PER_STREAM
 from spikebnn.simulate.protocol import Answer, Session, Simulator, Trace
 from spikebnn.simulate.registry import SIMULATORS
 
@@ -25,9 +28,6 @@ def run(program: Program, x: Array, simulator: str = "bitwise", record: bool = F
     With `record` the run holds every neuron's spikes per frame too. Frames are taken in batches, which changes
     no answer.
     """
-    from spikebnn.sbnn import digest
-    from spikebnn.simulate.layout import FRAMES_PER_STREAM
-
     chosen = registry.simulator(simulator)
     data = np.asarray(x)
     session = chosen.load(program)
@@ -43,7 +43,7 @@ def run(program: Program, x: Array, simulator: str = "bitwise", record: bool = F
         seconds += time.perf_counter() - began
     sums = np.concatenate([answer.sums for answer in answers])
     scores = decode(program.decoder, sums)
-    flat = scores.reshape(len(scores), -1)
+    flat = scores.reshape(len(scores), math.prod(scores.shape[1:]))
     counts = [answer.counts for answer in answers]
     rasters = [answer.raster for answer in answers if answer.raster is not None]
     return Run(
@@ -54,7 +54,7 @@ def run(program: Program, x: Array, simulator: str = "bitwise", record: bool = F
         frames=len(data),
         sums=sums,
         scores=scores,
-        classes=flat.argmax(axis=1) if flat.size else np.zeros(len(flat), np.int64),
+        classes=flat.argmax(axis=1) if flat.shape[1] else np.zeros(len(flat), np.int64),
         counts=Counts(
             spikes=np.concatenate([c.spikes for c in counts]),
             axon_events=np.concatenate([c.axon_events for c in counts]),

@@ -126,9 +126,9 @@ class BitwiseSession:
                 state.feed(tick, lines(tick))
                 state.tick(tick, period, per, kind)
                 if record:
-                    frame = (tick - start) // period
-                    inside = np.flatnonzero((frame >= 0) & (frame < per))
-                    raster[:, frame[inside], inside] += state.bits(tick)[inside, :lanes].T
+                    window = (tick - start) // period
+                    inside = np.flatnonzero((window >= 0) & (window < per))
+                    raster[:, window[inside], inside] += state.bits(tick)[inside, :lanes].T
             for frame in range(per):
                 whole = len(range(first * per + frame, min(len(bits), some.stop * per), per))
                 out.take(slice(first * per + frame, some.stop * per, per), state, frame, slice(0, whole))
@@ -225,7 +225,7 @@ class _Out:
 
     def answer(self, neuron_spikes: list[I64]) -> Answer:
         spikes, axons, synapses = self.counts
-        total = np.sum(neuron_spikes, axis=0, dtype=np.int64)
+        total: I64 = np.stack(neuron_spikes).sum(axis=0)
         counts = Counts(spikes=spikes, axon_events=axons, synaptic_events=synapses, neuron_spikes=total)
         return Answer(sums=self.sums, counts=counts, raster=self.raster if self.record else None)
 

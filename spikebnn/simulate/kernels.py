@@ -9,6 +9,8 @@ kernel uses `parallel=`, which that cache cannot tell apart; they release the GI
 # ruff: noqa: ANN001, ANN201, ANN202, ANN204, TID253
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 from llvmlite import binding, ir
@@ -456,7 +458,7 @@ def _tick(
                     other[lane] += more_synapses * numbers[lane]
 
 
-def compiled():
+def compiled() -> tuple[Any, Any]:
     """The kernels (tick, pack), from Numba's cache on disk where there is a place for one."""
     try:
         return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_tick, _pack))
