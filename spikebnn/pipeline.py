@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.emit import check_emit, emit
+from spikebnn.check_program import check_emit
+from spikebnn.emit import emit
 from spikebnn.errors import FitError, InputError
 from spikebnn.fit import find_violations
 from spikebnn.fold import FoldOptions, check_fold, fold
@@ -78,10 +79,10 @@ def map(  # noqa: A001
     chip = target if isinstance(target, Target) else load_target(target)
     recipe = recipe or Recipe()
     folded = thresholds(source, options, example_input)
-    violations = find_violations(folded, chip, recipe)
-    if violations:
-        raise FitError(refusal(violations, chip), violations)
-    partition = split(folded, chip, recipe)
+    try:
+        partition = split(folded, chip, recipe)
+    except FitError as error:
+        raise FitError(refusal(error.violations, chip), error.violations) from None
     check_partition(partition, folded, chip)
     placement = place(partition, chip, recipe)
     check_placement(placement, partition, chip)
@@ -90,11 +91,11 @@ def map(  # noqa: A001
     return replace(program, header=MappingProxyType({**program.header, **_record(folded, chip, recipe)}))
 
 
-def refusal(violations: tuple[Violation, ...], chip: Target) -> str:
+def refusal(violations: tuple[object, ...], chip: Target) -> str:
     """All violations in one message, one line each."""
     count = len(violations)
     head = f"the network does not fit {chip.name}: {count} violation{'s' if count > 1 else ''}"
-    return "\n".join([head, *(f"  {violation.text}" for violation in violations)])
+    return "\n".join([head, *(f"  {getattr(violation, 'text', violation)}" for violation in violations)])
 
 
 def _record(folded: ThresholdNetwork, chip: Target, recipe: Recipe) -> dict[str, Any]:
