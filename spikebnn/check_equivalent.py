@@ -1,0 +1,269 @@
+"""The stranger that walks a program backward, wire by wire, and compares every neuron with the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import I64, Array, unpack_bits
+from spikebnn.errors import CheckError
+from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.threshold import Synapses, ThresholdNetwork
+
+Form = tuple[I64, I64]  # bits in rising order and their non-zero weights: what a wire carries in one frame
+
+
+def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
+    """Raise CheckError unless every neuron and every score of the program is that of the network.
+
+    Weights are rebuilt from planes, routes and lines, through relays and partial sums, and compared exactly,
+    with thresholds, arrival ticks and the pulses that compare and clear.
+    """
+    state = _constants(network)
+    walk = _Walk(program, network)
+    for number in sorted(range(len(program.cores)), key=lambda k: int(program.cores[k].start.min(initial=0))):
+        _core(walk, number, network, state)
+    _scores(walk, network, state)
+
+
+def _claim(true: bool | np.bool_, wrong: str) -> None:
+    if not true:
+        raise CheckError(f"the program is not the network: {wrong}. This is a bug in spikebnn; please report it.")
+
+
+def _form(synapses: Synapses, neuron: int, sign: int = 1) -> Form:
+    """The summed weights of one neuron of the network."""
+    source, weight = synapses.of(neuron)
+    return _summed(source.astype(np.int64), sign * weight.astype(np.int64))
+
+
+def _summed(bits: I64, weight: I64) -> Form:
+    if len(bits) and (np.diff(bits) > 0).all():
+        kept = weight != 0
+        return bits[kept], weight[kept]
+    names, where = np.unique(bits, return_inverse=True)
+    out = np.bincount(where.reshape(-1), weights=weight, minlength=len(names)).astype(np.int64)
+    return names[out != 0], out[out != 0]
+
+
+def _constants(network: ThresholdNetwork) -> Array:
+    """Per bit: -1 where it changes, else the value it always has."""
+    most = network.encoder.ticks if network.encoder.kind == "burst" else 1
+    state = np.full(network.bits, -1, np.int8)
+    for layer in network.layers:
+        for n in range(layer.neurons):
+            bits, weight = _form(layer.synapses, n, int(layer.sign[n]))
+            count = np.where(bits < network.inputs, most, 1) * (state[bits] == -1)
+            fixed = int(weight[state[bits] == 1].sum())
+            low = fixed + int((np.minimum(weight, 0) * count).sum())
+            high = fixed + int((np.maximum(weight, 0) * count).sum())
+            theta = int(layer.threshold[n])
+            if theta <= low or theta > high:
+                state[layer.first + n] = theta <= low
+    return state
+
+
+def _changing(form: Form, state: Array) -> tuple[Form, int]:
+    """The form without constant bits, and what those add."""
+    bits, weight = form
+    live = state[bits] == -1
+    return (bits[live], weight[live]), int(weight[state[bits] == 1].sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wire:
+    """What a neuron or line says in one frame: its form as spikes, the first tick of frame 0 and how many ticks."""
+
+    form: Form
+    tick: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Neuron:
+    """One neuron's integral over a frame: what its axons carry, and its control pulses by tick."""
+
+    form: Form
+    low: int
+    high: int
+    first: int | None  # first arrival of frame 0
+    last: int
+    pulses: dict[int, int]
+
+
+class _Walk:
+    """The program with what is known of each neuron so far."""
+
+    def __init__(self, program: Program, network: ThresholdNetwork) -> None:
+        self.program, self.network = program, network
+        self.spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
+        self.said: list[list[_Wire | None]] = [[None] * core.neurons for core in program.cores]
+        self.seen: dict[tuple[int, int], _Neuron] = {}
+        self.routes = _by(program.routes, 2, len(program.cores))
+        self.lines = _by(program.lines, 1, len(program.cores))
+        self.control: dict[int, list[int]] = {}
+        for line, tick in program.controls.tolist():
+            self.control.setdefault(line, []).append(tick)
+
+    def axons(self, number: int) -> tuple[list[_Wire | None], dict[int, list[int]]]:
+        """The wire on each axon of a core (None: control), and the ticks of control axons."""
+        wires: list[_Wire | None] = [None] * self.program.cores[number].axons
+        ticks: dict[int, list[int]] = {}
+        for line, _, axon, delay in self.lines[number].tolist():
+            if line >= self.program.inputs:
+                ticks.setdefault(axon, []).extend(tick + delay for tick in self.control[line])
+            else:
+                form = (np.array([line]), np.array([1]))
+                wires[axon] = _Wire(form, delay, self.spread)
+        for source, neuron, _, axon, delay in self.routes[number].tolist():
+            wire = self.said[source][neuron]
+            _claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
+            assert wire is not None
+            wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span)
+        return wires, ticks
+
+
+def _by(rows: Array, column: int, count: int) -> list[Array]:
+    order = np.argsort(rows[:, column], kind="stable")
+    edges = np.searchsorted(rows[order, column], np.arange(count + 1))
+    return [rows[order[edges[k] : edges[k + 1]]] for k in range(count)]
+
+
+def _weights(core: Core) -> Array:
+    out = np.zeros((core.neurons, core.axons), np.int64)
+    for plane in core.planes:
+        bits = unpack_bits(plane.bits, plane.stop - plane.start)
+        out[:, plane.start : plane.stop] += bits.astype(np.int64) * plane.scale[:, None]
+    return out
+
+
+def _integral(weight: I64, wires: list[_Wire | None], ticks: dict[int, list[int]], most: Array) -> _Neuron:
+    """What one row of synapses adds up in a frame."""
+    at = np.flatnonzero(weight)
+    bits, values, pulses = [], [], dict[int, int]()
+    first: int | None = None
+    last = 0
+    for axon, w in zip(at.tolist(), weight[at].tolist(), strict=True):
+        wire = wires[axon]
+        if wire is None:
+            for tick in ticks[axon]:
+                pulses[tick] = pulses.get(tick, 0) + w
+            continue
+        bits.append(wire.form[0])
+        values.append(w * wire.form[1])
+        first = wire.tick if first is None else min(first, wire.tick)
+        last = max(last, wire.tick + wire.span - 1)
+    nothing = np.zeros(0, np.int64)
+    form = _summed(np.concatenate([nothing, *bits]), np.concatenate([nothing, *values]))
+    count = most[form[0]]
+    low = int((np.minimum(form[1], 0) * count).sum())
+    high = int((np.maximum(form[1], 0) * count).sum())
+    return _Neuron(form, low, high, first, last, pulses)
+
+
+def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> None:
+    core = walk.program.cores[number]
+    weights = _weights(core)
+    wires, ticks = walk.axons(number)
+    most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
+    for n in range(core.neurons):
+        got = _integral(weights[n], wires, ticks, most)
+        layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
+        where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
+        walk.seen[number, n] = got
+        _claim(got.first is None or got.first >= start, f"{where} hears something before its window")
+        wire: _Wire | None = None
+        if reset == SUBTRACT:
+            wire = _partial(core, n, got, where, walk.program.period)
+        elif layer < len(network.layers):
+            bit = network.layers[layer].first + unit
+            theta, tick = _compared(core, n, got, where, walk.program.period)
+            sign = int(network.layers[layer].sign[unit])
+            form, fixed = _changing(_form(network.layers[layer].synapses, unit, sign), state)
+            same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
+            _claim(same, f"{where} has other synapses than neuron {unit} of the layer")
+            wanted = int(network.layers[layer].threshold[unit]) - fixed
+            _claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
+            wire = _Wire((np.array([bit]), np.array([1])), tick, 1)
+        elif layer > len(network.layers):
+            wire = _relay(core, n, got, weights[n], wires, where)
+        walk.said[number][n] = wire
+
+
+def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | None], where: str) -> _Wire:
+    at = np.flatnonzero(weight)
+    wire = wires[int(at[0])] if len(at) == 1 else None
+    plain = wire is not None and int(weight[at[0]]) == 1 and not got.pulses
+    plain = plain and int(core.threshold[n]) - int(core.leak[n]) == 1 and int(core.reset[n]) == MEMORYLESS
+    _claim(plain and wire is not None and wire.tick == int(core.start[n]), f"{where} does not repeat one wire")
+    assert wire is not None
+    return wire
+
+
+def _partial(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire:
+    """A neuron that emits its sum and its offset as spikes."""
+    start, extra = int(core.start[n]), sum(got.pulses.values())
+    _claim(int(core.threshold[n]) == 1 and int(core.leak[n]) == 0, f"{where} does not count by ones")
+    _claim(all(tick == start for tick in got.pulses), f"{where} gets its offset too late")
+    _claim(got.low + extra >= 0 and got.low >= int(core.floor[n]), f"{where} can have a negative count")
+    span = got.high + extra + max(0, got.last - start)
+    _claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
+    return _Wire(got.form, start, max(1, span))
+
+
+def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tuple[int, int]:
+    """The sum from which on a neuron fires, and the tick in which it does."""
+    threshold, leak, start = int(core.threshold[n]), int(core.leak[n]), int(core.start[n])
+    if int(core.reset[n]) == MEMORYLESS:
+        _claim(got.first in (None, start) and got.last <= start, f"{where} hears its inputs in several ticks")
+        _claim(all(tick == start for tick in got.pulses), f"{where} gets its bias in the wrong tick")
+        _claim(period == 1 or threshold > leak, f"{where} fires on empty ticks")
+        return threshold - leak - sum(got.pulses.values()), start
+    _claim(int(core.reset[n]) == ZERO and leak == 0 and bool(got.pulses), f"{where} neither forgets nor compares")
+    go = min(got.pulses)
+    _claim(got.last <= go and max(got.pulses) < start + period, f"{where} compares too early or clears too late")
+    _claim(threshold > got.high and int(core.floor[n]) <= got.low, f"{where} does not wait for its comparison")
+    v = np.append(np.arange(got.low + got.pulses[go], threshold), 0)  # all that can be left after the comparison
+    for tick in sorted(got.pulses)[1:]:
+        v = v + got.pulses[tick]
+        _claim((v < threshold).all(), f"{where} fires while it is cleared")
+        floor = 0 if int(core.floor_mode[n]) == CLEAR else int(core.floor[n])
+        v = np.where(v < int(core.floor[n]), floor, v)
+    _claim(int(core.floor_mode[n]) in (CLEAR, SATURATE) and not v.any(), f"{where} carries something into the next frame")
+    return threshold - got.pulses[go], go
+
+
+def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
+    program, most = walk.program, np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
+    rows = _by(program.outputs, 0, len(program.base))
+    for k in range(network.readout.synapses.neurons):
+        form, fixed = _changing(_form(network.readout.synapses, k), state)
+        low, high = (int((cut(form[1], 0) * most[form[0]]).sum()) for cut in (np.minimum, np.maximum))
+        base, levels = int(program.base[k]), []
+        bits, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for _, number, n in rows[k].tolist():
+            core, got, wire = program.cores[number], walk.seen[number, n], walk.said[number][n]
+            where = f"neuron {n} of core {number}, which sum {k} reads,"
+            if wire is not None:  # a voter or a burst
+                bits.append(wire.form[0])
+                values.append(wire.form[1])
+                base += sum(got.pulses.values()) if int(core.reset[n]) == SUBTRACT else 0
+            elif program.readout == "membrane":
+                still = int(core.reset[n]) == MEMORYLESS and got.last <= int(core.start[n]) and not got.pulses
+                _claim(still and int(core.threshold[n]) > got.high, f"{where} does not hold its sum when it is read")
+                bits.append(got.form[0])
+                values.append(got.form[1])
+                base += int(core.leak[n])
+            else:
+                levels.append(_compared(core, n, got, where, program.period)[0])
+                same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
+                _claim(same, f"{where} has other synapses than the score")
+        if levels:
+            _claim(len(bits) == 1 and sorted(levels) == list(range(low + 1, high + 1)), f"sum {k} has other levels than {low + 1} to {high}")
+            _claim(base == fixed + low, f"sum {k} starts at {base}, not at {fixed + low}")
+            continue
+        got_form = _summed(np.concatenate(bits), np.concatenate(values))
+        same = np.array_equal(form[0], got_form[0]) and np.array_equal(form[1], got_form[1])
+        _claim(same, f"sum {k} has other synapses")
+        _claim(base == fixed, f"sum {k} starts at {base}, not at {fixed}")

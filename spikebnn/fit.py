@@ -1,0 +1,16 @@
+"""The fit check: every reason why a network does not fit a target, found by really cutting it."""
+
+from __future__ import annotations
+
+from spikebnn.partition.plan import make_plan
+from spikebnn.partition.types import Violation
+from spikebnn.recipe import Recipe
+from spikebnn.target import Target
+from spikebnn.threshold import ThresholdNetwork
+
+__all__ = ["Violation", "find_violations"]
+
+
+def find_violations(network: ThresholdNetwork, target: Target, recipe: Recipe) -> tuple[Violation, ...]:
+    """All violations at once, each with the number found, the limit and a remedy; empty where the network fits."""
+    return make_plan(network, target, recipe)[1]

@@ -1,0 +1,27 @@
+"""Partition: which neuron goes on a core with which, how often, and when it acts.
+
+The cut goes backward from the readout, because only then it is known how many axons a neuron has to reach.
+"""
+
+from __future__ import annotations
+
+from spikebnn.errors import FitError
+from spikebnn.partition.check import check_partition
+from spikebnn.partition.plan import make_plan
+from spikebnn.partition.types import INPUTS, Bank, Partition, Pulse, Shard, Violation
+from spikebnn.recipe import Recipe
+from spikebnn.target import Target
+from spikebnn.threshold import ThresholdNetwork
+
+__all__ = ["INPUTS", "Bank", "Partition", "Pulse", "Shard", "Violation", "check_partition", "split"]
+
+
+def split(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Partition:
+    """Cut the network into shards that each fit one core of the target.
+
+    Raises FitError with every violation at once.
+    """
+    partition, violations = make_plan(network, target, recipe)
+    if partition is None or violations:
+        raise FitError("\n".join(v.text for v in violations), violations)
+    return partition

@@ -1,0 +1,111 @@
+"""Copies: how many columns each neuron needs to reach its readers, and which column sends where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import I32, I64, Array
+from spikebnn.partition.types import INPUTS, Bank, Shard
+from spikebnn.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demand:
+    """How often each signal is wanted by the shards that are packed so far; (signals,) each."""
+
+    axons: I64
+    cores: I64
+
+
+def no_demand(signals: int) -> Demand:
+    """Nothing is read yet."""
+    return Demand(axons=np.zeros(signals, np.int64), cores=np.zeros(signals, np.int64))
+
+
+def with_readers(demand: Demand, shards: Sequence[Shard]) -> Demand:
+    """The demand when these shards read as well."""
+    axons, cores = demand.axons.copy(), demand.cores.copy()
+    for shard in shards:
+        axons += np.bincount(shard.source, minlength=len(axons))
+        cores[np.unique(shard.source)] += 1
+    return Demand(axons=axons, cores=cores)
+
+
+def reach(target: Target) -> tuple[int | None, int | None]:
+    """Axons, or else cores, that one column can serve; None is no limit."""
+    cores = [n for n in (target.fan.cores_per_neuron, target.core.output_edges) if n is not None]
+    most = min(cores) if cores else None
+    if target.fan.axons_per_neuron is not None:
+        return min([target.fan.axons_per_neuron, *([most] if most is not None else [])]), None
+    return None, most
+
+
+def copies_of(bank: Bank, demand: Demand, heard: Array, target: Target) -> tuple[I64, I64]:
+    """Columns of each neuron and the most cores that one of them serves; (neurons,) each.
+
+    A neuron that nobody reads gets no column, one that only the host counts (`heard`, by signal) gets one.
+    """
+    mine = slice(bank.first, bank.first + bank.neurons)
+    axons, cores = demand.axons[mine], demand.cores[mine]
+    per_axons, per_cores = reach(target)
+    if per_axons is not None:
+        columns, edges = -(-axons // per_axons), np.minimum(cores, per_axons)
+    elif per_cores is not None:
+        columns, edges = -(-cores // per_cores), np.minimum(cores, per_cores)
+    else:
+        columns, edges = np.minimum(axons, 1), cores
+    return np.maximum(columns, heard[mine]), edges
+
+
+def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target: Target) -> tuple[I32, I32]:
+    """Routes (shard, column, shard, axon, delay), and for each column of each shard in order its signal."""
+    sizes = [len(shard.source) for shard in shards]
+    signal = np.concatenate([np.zeros(0, np.int32), *(shard.source for shard in shards)])
+    reader = np.repeat(np.arange(len(shards)), sizes)
+    axon = np.concatenate([np.zeros(0, np.int64), *(np.arange(size) for size in sizes)])
+    keep = np.flatnonzero(signal >= inputs)
+    order = keep[np.lexsort((axon[keep], reader[keep], signal[keep]))]
+    signal, reader, axon = signal[order], reader[order], axon[order]
+    fresh = np.diff(signal, prepend=-1) != 0
+    per_axons, per_cores = reach(target)
+    if per_axons is not None:
+        turn = _rank(fresh) // per_axons
+    elif per_cores is not None:
+        moved = fresh | (np.diff(reader, prepend=-1) != 0)
+        core = np.cumsum(moved) - 1
+        turn = (core - core[np.flatnonzero(fresh)][np.cumsum(fresh) - 1]) // per_cores if len(core) else core
+    else:
+        turn = np.zeros(len(signal), np.int64)
+    says = column_signals(banks, shards)
+    first = np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in shards])]).astype(np.int64)
+    by_signal = np.argsort(says, kind="stable")
+    at = by_signal[np.searchsorted(says[by_signal], signal) + turn]
+    sender = np.searchsorted(first, at, side="right") - 1
+    delay = _delays(banks, shards, signal, reader)
+    return np.stack([sender, at - first[sender], reader, axon, delay], axis=1).astype(np.int32), says
+
+
+def column_signals(banks: Sequence[Bank], shards: Sequence[Shard]) -> I32:
+    """The signal of every column, shard by shard."""
+    each = [banks[shard.bank].first + shard.neuron for shard in shards]
+    return np.concatenate([np.zeros(0, np.int32), *each]).astype(np.int32)
+
+
+def _rank(fresh: Array) -> I64:
+    start = np.flatnonzero(fresh)
+    return np.asarray(np.arange(len(fresh)) - start[np.cumsum(fresh) - 1]) if len(fresh) else np.zeros(0, np.int64)
+
+
+def _delays(banks: Sequence[Bank], shards: Sequence[Shard], signal: I32, reader: I64) -> I64:
+    firsts = np.array([bank.first for bank in banks], np.int64)
+    order = np.argsort(firsts)
+    sender = order[np.searchsorted(firsts[order], signal, side="right") - 1]
+    table = np.zeros((len(banks), len(banks)), np.int64)
+    for index, bank in enumerate(banks):
+        for source, delay in bank.delays.items():
+            if source != INPUTS:
+                table[index, source] = delay
+    return np.asarray(table[np.array([shard.bank for shard in shards], np.int64)[reader], sender])

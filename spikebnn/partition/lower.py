@@ -1,0 +1,176 @@
+"""From layers to banks: each layer whole where a core can hold a neuron's inputs, else split; then the readout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikebnn.arrays import I32, I64
+from spikebnn.partition.pulse import make_pulse, values_of
+from spikebnn.partition.readout import ReadoutBanks, lower_readout
+from spikebnn.partition.settle import Settled
+from spikebnn.partition.types import Bank, Violation, connected, total
+from spikebnn.program import MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
+from spikebnn.recipe import Recipe
+from spikebnn.split import aggregate, axon_limit, cannot_split, gatherer, partials, tap_cost, too_many_types
+from spikebnn.target import Target
+from spikebnn.threshold import NO_TAP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lowered:
+    """Banks in topological order, what the host reads, and what stands in the way."""
+
+    banks: tuple[Bank, ...]
+    layers: tuple[ProgramLayer, ...]
+    readout: ReadoutBanks | None
+    signals: int  # inputs, neurons of all layers and auxiliary neurons
+    split: tuple[str, ...]  # names of the layers that are split
+    multi: bool  # a frame takes more than one tick
+    violations: tuple[Violation, ...]
+
+
+def lower(
+    layers: Sequence[Settled], readout: Settled, inputs: int, most: int, target: Target, recipe: Recipe, cut_bundles: bool
+) -> Lowered:
+    """Banks for every layer and the readout; with `cut_bundles` also those are split whose channels share no core."""
+    first = inputs + sum(len(layer.live) for layer in layers)
+    ways = [_way(layer, inputs, most, target, cut_bundles) for layer in layers]
+    multi = most > 1 or any(way == "split" for way in ways) or recipe.readout == "burst"
+    violations: list[Violation] = []
+    banks: list[Bank] = []
+    names = [ProgramLayer(name=s.name, role=_ROLES[w], neurons=len(s.live)) for s, w in zip(layers, ways, strict=True)]
+    names.append(ProgramLayer(name=readout.name, role="readout", neurons=readout.synapses.neurons))
+    for index, (layer, way) in enumerate(zip(layers, ways, strict=True)):
+        made: list[Bank] | Violation
+        if not layer.live.any():
+            continue
+        if way == "split":
+            made = _split(layer, index, len(names), inputs, most, first, target, recipe)
+        elif way == "gather":
+            made = _one(
+                gatherer(layer.name, index, layer.synapses, spots(layer), layer.threshold, layer.low, layer.high,
+                         layer.first, target)
+            )
+        else:
+            made = _one(_whole(layer, index, multi, target))
+        if isinstance(made, Violation):
+            violations.append(made)
+            continue
+        if way == "split":
+            neurons = sum(bank.neurons for bank in made[:-1])
+            names.append(ProgramLayer(name=f"{layer.name}.partials", role="partial", neurons=neurons))
+            first += neurons
+        banks += made
+    read = lower_readout(readout, len(layers), inputs, most, multi, first, target, recipe)
+    if isinstance(read, Violation):
+        return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read])
+    if read.multi and not multi:
+        again = replace(recipe, readout="burst")
+        return lower(layers, readout, inputs, most, target, again, cut_bundles)
+    banks += read.banks
+    first += sum(bank.neurons for bank in read.banks)
+    return _lowered(banks, names, read, first, layers, ways, multi, violations)
+
+
+_ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
+
+
+def _lowered(
+    banks: list[Bank], names: list[ProgramLayer], read: ReadoutBanks | None, signals: int, layers: Sequence[Settled],
+    ways: list[str], multi: bool, violations: list[Violation],
+) -> Lowered:
+    split = tuple(layer.name for layer, way in zip(layers, ways, strict=True) if way == "split")
+    return Lowered(
+        banks=tuple(banks), layers=tuple(names), readout=read, signals=signals, split=split, multi=multi,
+        violations=tuple(violations),
+    )
+
+
+def _one(bank: Bank | Violation) -> list[Bank] | Violation:
+    return bank if isinstance(bank, Violation) else [bank]
+
+
+def fan_in(layer: Settled) -> I64:
+    """Synapses of each neuron; (neurons,)."""
+    s = layer.synapses
+    return total((s.weight != 0).astype(np.int16), connected(s), s.row, s.patch)
+
+
+def spots(layer: Settled) -> I32:
+    """Channel, y and x of each neuron; (neurons, 3)."""
+    shape = layer.shape if len(layer.shape) == 3 else (len(layer.live), 1, 1)
+    if int(np.prod(shape)) != len(layer.live):
+        shape = (len(layer.live), 1, 1)
+    return np.stack(np.unravel_index(np.arange(len(layer.live)), shape), axis=1).astype(np.int32)
+
+
+def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bool) -> str:
+    """ "whole" (one tick), "gather" (counts over the frame) or "split"."""
+    counts = most > 1 and bool(((layer.synapses.taps >= 0) & (layer.synapses.taps < inputs)).any())
+    largest = int(np.abs(layer.synapses.weight).max(initial=1))
+    wide = int(fan_in(layer)[layer.live].max(initial=0)) > axon_limit(target, largest)
+    shared = target.core.axons
+    if cut_bundles and int(tap_cost(layer.synapses, target).sum()) > shared and not cannot_split(target):
+        wide = True
+    if wide:
+        return "split"
+    if counts:
+        made = gatherer(
+            layer.name, 0, layer.synapses, spots(layer), layer.threshold, layer.low, layer.high, 0, target
+        )
+        return "split" if isinstance(made, Violation) and made.what == "fan-in" else "gather"
+    return "whole"
+
+
+def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Violation:
+    """Memoryless neurons: threshold 1 and a constant 1 - theta, on a control line where empty ticks would fire."""
+    n = len(layer.live)
+    theta = np.clip(layer.threshold, layer.low + 1, np.maximum(layer.high, layer.low + 1))
+    values = values_of(layer.synapses.weight)
+    types = (target.synapse.axon_types or 0) - len(values)
+    if target.synapse.format == "crossbar" and types < 0:
+        return too_many_types(layer.name, len(values), target)
+    pulses = []
+    bias = 1 - theta
+    if multi and bool((bias > 0).any()):
+        need = np.where(layer.live, np.maximum(bias, 0), 0)
+        pulse = make_pulse("bias", need, +1, (0,), target.synapse, values, types)
+        if pulse is None:
+            return too_many_types(layer.name, len(values) + 1, target)
+        pulses = [pulse] if pulse.axons else []
+        bias = bias - pulse.total
+    return Bank(
+        name=layer.name, role="whole", layer=index, unit=np.arange(n, dtype=np.int32), spot=spots(layer),
+        synapses=layer.synapses, threshold=np.ones(n, np.int32), leak=bias.astype(np.int32), reset=MEMORYLESS,
+        floor=np.full(n, NO_FLOOR, np.int32), floor_mode=SATURATE, first=layer.first,
+        low=layer.low + np.minimum(bias, 0), high=layer.high + 1 - theta, pulses=tuple(pulses),
+    )
+
+
+def _split(
+    layer: Settled, index: int, partial_index: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe
+) -> list[Bank] | Violation:
+    s = layer.synapses
+    widest = int(fan_in(layer)[layer.live].max(initial=0))
+    limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
+    lacks = cannot_split(target)
+    if recipe.split == "none" or lacks:
+        remedy = 'use --split exact' if not lacks else "use more groups, fewer input channels or another target"
+        why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
+        return Violation(
+            layer=layer.name, what="fan-in", found=widest, limit=limit, remedy=remedy,
+            text=f'layer "{layer.name}": a neuron reads {widest} inputs, but a core of {target.name} takes {limit}, '
+            f"{why}; {remedy}",
+        )
+    count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
+    cut = partials(layer.name, partial_index, s, spots(layer), count, first, target)
+    if isinstance(cut, Violation):
+        return cut
+    banks, heard = cut
+    whole = gatherer(
+        layer.name, index, aggregate(heard), spots(layer), layer.threshold, layer.low, layer.high, layer.first, target
+    )
+    return whole if isinstance(whole, Violation) else [*banks, whole]

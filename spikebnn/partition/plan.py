@@ -1,0 +1,192 @@
+"""The whole cut: lower, schedule, pack backward, connect; tried in a few ways until one fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from spikebnn.arrays import I64, Array, door
+from spikebnn.partition.copies import Demand, connect, copies_of, no_demand, with_readers
+from spikebnn.partition.limits import bank_violations, core_violations
+from spikebnn.partition.lower import Lowered, lower
+from spikebnn.partition.pack import pack
+from spikebnn.partition.settle import settle
+from spikebnn.partition.timing import Schedule, latest, relay, schedule
+from spikebnn.partition.types import INPUTS, Bank, Partition, Shard, Violation
+from spikebnn.recipe import Recipe
+from spikebnn.target import Target
+from spikebnn.threshold import ThresholdNetwork
+
+Attempt = tuple[Partition | None, tuple[Violation, ...]]
+
+
+def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Attempt:
+    """The first way that fits, or what the first way lacks.
+
+    "auto" tries to split only neurons that fit no core, then also layers whose channels cannot share a core,
+    each with the readout of the recipe and then with a burst.
+    """
+    first: Attempt | None = None
+    for cut_bundles, way in _ways(recipe):
+        got = _attempt(network, target, way, cut_bundles)
+        if got[0] is not None and not got[1]:
+            return got
+        first = first or got
+    assert first is not None
+    return first
+
+
+def _ways(recipe: Recipe) -> Iterator[tuple[bool, Recipe]]:
+    for cut_bundles in {"auto": (False, True), "none": (False,), "exact": (True,)}[recipe.split]:
+        yield cut_bundles, recipe
+        if recipe.readout == "auto":
+            yield cut_bundles, replace(recipe, readout="burst")
+
+
+def _attempt(network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bundles: bool) -> Attempt:
+    spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
+    layers, readout = settle(network, spread)
+    lowered = lower(layers, readout, network.inputs, spread, target, recipe, cut_bundles)
+    violations = list(lowered.violations)
+    read = lowered.readout
+    membrane = read is not None and read.kind == "membrane"
+    for bank in lowered.banks:
+        violations += bank_violations(bank, membrane and bank.role == "readout", target)
+    if violations or read is None:
+        return None, tuple(violations)
+    splitters: frozenset[str] = frozenset()
+    while True:
+        plan = schedule(
+            lowered.banks, lowered.layers, network.inputs, spread, lowered.signals, splitters, target
+        )
+        if plan.violations:
+            return None, plan.violations
+        heard = np.zeros(plan.signals, np.int64)
+        heard[read.rows[:, 1]] = 1
+        packed = _pack_backward(plan, heard, splitters, network.inputs, target)
+        if isinstance(packed, Violation):
+            return None, (packed,)
+        if isinstance(packed, str):
+            splitters |= {packed}
+            continue
+        break
+    partition = _partition(network, lowered, plan, packed, target)
+    return partition, tuple(core_violations(partition.banks, partition.shards, partition.layers, target))
+
+
+def _pack_backward(
+    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target
+) -> list[Shard] | str | Violation:
+    """Shards in the order of banks; or the name of a bank whose readers should read relays."""
+    demand = no_demand(plan.signals)
+    out: list[list[Shard]] = []
+    for index in range(len(plan.banks) - 1, -1, -1):
+        bank = plan.banks[index]
+        copies, edges = copies_of(bank, demand, heard, target)
+        try:
+            shards = pack(bank, index, copies, edges, _late(bank, plan, target), target)
+        except ValueError:
+            return _no_room(bank, target)
+        if bank.role in ("whole", "aggregate") and bank.name not in splitters and int(copies.max(initial=0)) > 1:
+            if _relays_are_cheaper(bank, shards, copies, demand, heard, inputs, plan.signals, target):
+                return bank.name
+        out.append(shards)
+        demand = with_readers(demand, shards)
+    return [shard for shards in reversed(out) for shard in shards]
+
+
+def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
+    """Signals that reach the bank with another delay than the shortest; the host's lines are timed by the host."""
+    late = np.zeros(plan.signals, bool)
+    for index, delay in bank.delays.items():
+        if index != INPUTS and delay != target.neuron.delay_min:
+            source = plan.banks[index]
+            late[source.first : source.first + source.neurons] = True
+    return late
+
+
+def _relays_are_cheaper(
+    bank: Bank, shards: Sequence[Shard], copies: I64, demand: Demand, heard: I64, inputs: int, signals: int, target: Target
+) -> bool:
+    """Compare copies in place with a relay per neuron that is copied instead.
+
+    Cost in cores: those of the bank and its relays, plus the columns that their axons ask of earlier banks.
+    """
+    own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
+    copy = relay(bank, own, bank.first, bank.layer)
+    wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
+    relays = pack(copy, 0, wanted, edges, np.zeros(signals, bool), target)
+    asked = with_readers(no_demand(signals), relays)
+    thin, few = copies_of(bank, asked, heard, target)
+    rest = pack(bank, 0, thin, few, np.zeros(signals, bool), target)
+    return _cores(rest, inputs, target) + len(relays) < _cores(shards, inputs, target)
+
+
+def _cores(shards: Sequence[Shard], inputs: int, target: Target) -> float:
+    asked = sum(int((shard.source >= inputs).sum()) for shard in shards)
+    return len(shards) + asked / target.core.neurons
+
+
+def _no_room(bank: Bank, target: Target) -> Violation:
+    remedy = "use fewer inputs per neuron or a target with larger cores"
+    return Violation(
+        layer=bank.name, what="core", found=1, limit=0, remedy=remedy,
+        text=f'layer "{bank.name}": one neuron with its control lines does not fit a core of {target.name}; {remedy}',
+    )
+
+
+def _partition(
+    network: ThresholdNetwork, lowered: Lowered, plan: Schedule, shards: list[Shard], target: Target
+) -> Partition:
+    read = lowered.readout
+    assert read is not None
+    routes, says = connect(plan.banks, shards, network.inputs, target)
+    first = np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in shards])]).astype(np.int64)
+    by_signal = np.argsort(says, kind="stable")
+    at = by_signal[np.searchsorted(says[by_signal], read.rows[:, 1])]
+    shard = np.searchsorted(first, at, side="right") - 1
+    outputs = np.stack([read.rows[:, 0], shard, at - first[shard]], axis=1).reshape(-1, 3)
+    return Partition(
+        banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=plan.layers,
+        inputs=network.inputs, period=plan.period, latency=latest(plan.banks, read.rows[:, 1].astype(np.int64)),
+        readout="membrane" if read.kind == "membrane" else "spikes", outputs=door(outputs, "int32", None, 3),
+        base=door(read.base, "int32", None), price=_price(lowered, plan, shards, read.kind),
+        notes=_notes(plan, shards), lower_bound=_lower_bound(plan, shards, target),
+    )
+
+
+def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: str) -> MappingProxyType[str, object]:
+    """What the split, the relays and the copies cost."""
+    columns: dict[str, int] = {}
+    cores: dict[str, int] = {}
+    single = 0
+    for shard in shards:
+        role = plan.banks[shard.bank].role
+        columns[role] = columns.get(role, 0) + len(shard.neuron)
+        cores[role] = cores.get(role, 0) + 1
+        single += len(np.unique(shard.neuron))
+    return MappingProxyType({
+        "method": "exact" if lowered.split else "none", "layers": list(lowered.split), "period": plan.period,
+        "readout": readout, "neurons": columns, "cores": cores, "copies": sum(columns.values()) - single,
+    })
+
+
+def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
+    there = np.zeros(plan.signals, bool)
+    for shard in shards:
+        there[plan.banks[shard.bank].first + shard.neuron] = True
+    notes = []
+    for bank in plan.banks:
+        gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum())
+        if gone and bank.role in ("whole", "aggregate"):
+            notes.append(f"{bank.name}: {gone} of {bank.neurons} neurons are never read or never change, and take no core")
+    return tuple(notes)
+
+
+def _lower_bound(plan: Schedule, shards: Sequence[Shard], target: Target) -> int:
+    """Cores that the distinct neurons need by their number alone."""
+    neurons = {(shard.bank, int(n)) for shard in shards for n in np.unique(shard.neuron)}
+    return -(-len(neurons) // target.core.neurons)

@@ -1,0 +1,220 @@
+"""How the host gets the integer sums: it reads membranes, counts voters, counts levels, or counts a burst."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikebnn.arrays import I32, I64
+from spikebnn.partition.pulse import make_pulse, values_of
+from spikebnn.partition.settle import Settled
+from spikebnn.partition.types import Bank, Pulse, Violation, connected, total
+from spikebnn.program import AUXILIARY, MEMORYLESS, NO_FLOOR, SATURATE, SUBTRACT
+from spikebnn.recipe import Recipe
+from spikebnn.split import axon_limit, cut_taps, tap_cost, too_many_types
+from spikebnn.target import Target
+from spikebnn.threshold import NO_TAP, Synapses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadoutBanks:
+    """Banks of the readout and the rows (sum, signal) that the host adds up on top of `base`."""
+
+    kind: str  # "membrane", "votes", "thermometer", "burst"
+    banks: tuple[Bank, ...]
+    rows: I32  # (rows, 2): sum, signal
+    base: I64  # (sums,)
+    multi: bool  # needs more than one tick per frame
+
+
+Answer = ReadoutBanks | Violation
+
+
+def lower_readout(
+    readout: Settled, layer: int, inputs: int, most: int, multi: bool, first: int, target: Target, recipe: Recipe
+) -> Answer:
+    """The cheapest readout of the target, or the one the recipe names.
+
+    "auto": membranes where the host can read them; else it counts voters where every score only adds bits; else
+    one neuron per level while everything takes one tick and that fits; else bursts.
+    """
+    counts = most > 1 and bool(((readout.synapses.taps >= 0) & (readout.synapses.taps < inputs)).any())
+    ways: dict[str, Callable[[], Answer]] = {
+        "membrane": lambda: _membrane(readout, layer, counts, first, target),
+        "votes": lambda: _votes(readout, inputs),
+        "thermometer": lambda: _thermometer(readout, layer, counts, multi, first, target),
+        "burst": lambda: _burst(readout, layer, inputs, most, first, target),
+    }
+    if recipe.readout != "auto":
+        return ways[recipe.readout]()
+    order = ("membrane", "votes", "burst", "thermometer") if multi else ("membrane", "votes", "thermometer", "burst")
+    answers = []
+    for name in order:
+        answer = ways[name]()
+        if isinstance(answer, ReadoutBanks):
+            return answer
+        answers.append(answer)
+    return answers[-1]
+
+
+def _refuse(readout: Settled, text: str, remedy: str, found: int = 0, limit: int = 0) -> Violation:
+    return Violation(
+        layer=readout.name, what="readout", found=found, limit=limit, remedy=remedy,
+        text=f'layer "{readout.name}": {text}; {remedy}',
+    )
+
+
+def _bank(
+    readout: Settled, layer: int, name: str, synapses: Synapses, unit: I32, first: int, low: I64, high: I64
+) -> Bank:
+    n = synapses.neurons
+    spot = np.zeros((n, 3), np.int32)
+    spot[:, 0] = np.arange(n)
+    return Bank(
+        name=readout.name, role="readout", layer=layer, unit=unit, spot=spot, synapses=synapses,
+        threshold=np.ones(n, np.int32), leak=np.zeros(n, np.int32), reset=MEMORYLESS,
+        floor=np.full(n, NO_FLOOR, np.int32), floor_mode=SATURATE, first=first, low=low, high=high,
+    )
+
+
+def _membrane(readout: Settled, layer: int, counts: bool, first: int, target: Target) -> Answer:
+    """Memoryless neurons with a threshold out of reach; slices of a wide one are added by the host."""
+    if not target.neuron.membrane_readout:
+        return _refuse(readout, f"{target.name} has no membrane readout", 'use --readout thermometer or burst')
+    if counts:
+        return _refuse(readout, "a membrane readout takes one tick, but the inputs come in bursts", "use --readout burst")
+    s = readout.synapses
+    cost = tap_cost(s, target)
+    slices = cut_taps(s, cost, axon_limit(target, int(np.abs(s.weight).max(initial=1))))
+    if slices is None:
+        return _types(readout, target)
+    banks, rows = [], []
+    for cut in slices:
+        part = Synapses(weight=s.weight[:, cut], taps=s.taps[:, cut], row=s.row, patch=s.patch)
+        mark = connected(part)
+        low = total(np.minimum(part.weight, 0), mark, part.row, part.patch)
+        high = total(np.maximum(part.weight, 0), mark, part.row, part.patch)
+        unit = np.arange(s.neurons, dtype=np.int32)
+        bank = _bank(readout, layer, readout.name, part, unit, first, low, high)
+        banks.append(replace(bank, threshold=(high + 1).astype(np.int32)))
+        rows.append(np.stack([unit, first + unit], axis=1))
+        first += s.neurons
+    return ReadoutBanks(
+        kind="membrane", banks=tuple(banks), rows=np.concatenate(rows).astype(np.int32), base=-readout.threshold,
+        multi=False,
+    )
+
+
+def _votes(readout: Settled, inputs: int) -> Answer:
+    """The host counts the spikes of the neurons themselves; a neuron of weight 2 is counted twice."""
+    s = readout.synapses
+    weight = np.where(s.taps[s.patch] == NO_TAP, 0, s.weight[s.row])
+    if (weight < 0).any() or (s.taps[s.patch][weight > 0] < inputs).any():
+        return _refuse(readout, "its scores do not just add neurons", "use --readout thermometer or burst")
+    k, t = np.nonzero(weight)
+    rows = np.repeat(np.stack([k, s.taps[s.patch][k, t]], axis=1), weight[k, t], axis=0)
+    return ReadoutBanks(
+        kind="votes", banks=(), rows=rows.astype(np.int32).reshape(-1, 2), base=-readout.threshold, multi=False
+    )
+
+
+def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first: int, target: Target) -> Answer:
+    """One neuron per level that a sum can reach; the host counts those that fire, in one tick."""
+    if counts:
+        return _refuse(readout, "a level per sum takes one tick, but the inputs come in bursts", "use --readout burst")
+    s, rule = readout.synapses, target.synapse
+    sums = np.repeat(np.arange(s.neurons), readout.high - readout.low)
+    start = np.cumsum(readout.high - readout.low) - (readout.high - readout.low)
+    theta = np.arange(len(sums)) - start[sums] + readout.low[sums] + 1
+    values = values_of(s.weight)
+    types = (rule.axon_types or 0) - len(values)
+    if rule.format == "crossbar" and types < 0:
+        return _types(readout, target)
+    part = Synapses(weight=s.weight, taps=s.taps, row=s.row[sums], patch=s.patch[sums])
+    bias, pulses = 1 - theta, ()
+    if multi and (bias > 0).any():
+        pulse = make_pulse("bias", np.maximum(bias, 0), +1, (0,), rule, values, types)
+        if pulse is None:
+            return _types(readout, target)
+        pulses, bias = (pulse,), bias - pulse.total
+    wide = int(total((s.weight != 0).astype(np.int16), connected(s), s.row, s.patch).max(initial=0))
+    wide += sum(p.axons for p in pulses)
+    limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
+    if wide > limit:
+        return _refuse(
+            readout, f"a score reads {wide} inputs, but a core of {target.name} takes {limit}", "use --readout burst",
+            wide, limit,
+        )
+    if len(bias) and (bias.min() < target.neuron.bias_min or bias.max() > target.neuron.bias_max):
+        return _refuse(
+            readout, f"levels from {theta.min()} to {theta.max()} need biases outside {target.neuron.bias_min} to "
+            f"{target.neuron.bias_max} of {target.name}", "use --readout burst",
+        )
+    unit = np.full(len(sums), AUXILIARY, np.int32)
+    bank = _bank(readout, layer, readout.name, part, unit, first, readout.low[sums], readout.high[sums])
+    bank = replace(bank, leak=bias.astype(np.int32), low=bank.low + np.minimum(bias, 0), high=bank.high + 1 - theta)
+    return ReadoutBanks(
+        kind="thermometer", banks=(replace(bank, pulses=pulses),) if len(sums) else (),
+        rows=np.stack([sums, first + np.arange(len(sums))], axis=1).astype(np.int32).reshape(-1, 2),
+        base=readout.low - readout.threshold, multi=False,
+    )
+
+
+def _burst(readout: Settled, layer: int, inputs: int, most: int, first: int, target: Target) -> Answer:
+    """Neurons that emit sum + offset spikes, one per tick; a control line adds the offset, slices add up."""
+    if "subtract" not in target.neuron.resets:
+        return _refuse(readout, f'a burst needs the reset "subtract", which {target.name} does not have',
+                       "use --readout thermometer or another target")
+    s, rule = readout.synapses, target.synapse
+    values = values_of(s.weight)
+    types = (rule.axon_types or 0) - len(values)
+    if rule.format == "crossbar" and types < 0:
+        return _types(readout, target)
+    limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
+    base, banks, rows = -readout.threshold, [], []
+    count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
+    room = limit
+    while room > 0:  # the wider a slice, the more axons its offset takes
+        slices = cut_taps(s, tap_cost(s, target), room)
+        if slices is None:
+            return _types(readout, target)
+        made = [_offset(s, cut, count, values, types, target) for cut in slices]
+        taken = 0
+        for part, _, _, pulse in made:
+            if pulse is None:
+                return _types(readout, target)
+            taken = max(taken, int(tap_cost(part, target).sum()) + pulse.axons)
+        if taken <= limit:
+            break
+        room = min(room - 1, max(limit - (taken - room), room // 2))
+    else:
+        return _refuse(readout, f"a core of {target.name} has too few axons for a score's offset", "use another target")
+    for part, low, high, pulse in made:
+        assert pulse is not None
+        unit = np.full(s.neurons, AUXILIARY, np.int32)
+        bank = _bank(readout, layer, readout.name, part, unit, first, low, high + pulse.total)
+        burst = int((high + pulse.total).max(initial=1))
+        bank = replace(bank, reset=SUBTRACT, burst=max(1, burst), pulses=(pulse,) if pulse.axons else ())
+        banks.append(bank)
+        rows.append(np.stack([np.arange(s.neurons), first + np.arange(s.neurons)], axis=1))
+        base = base - pulse.total
+        first += s.neurons
+    return ReadoutBanks(
+        kind="burst", banks=tuple(banks), rows=np.concatenate(rows).astype(np.int32), base=base, multi=True
+    )
+
+
+def _offset(
+    s: Synapses, cut: slice, count: I64, values: tuple[int, ...], types: int, target: Target
+) -> tuple[Synapses, I64, I64, Pulse | None]:
+    """One slice of a score, its smallest and largest sum, and the pulse that keeps it from being negative."""
+    part = Synapses(weight=s.weight[:, cut], taps=s.taps[:, cut], row=s.row, patch=s.patch)
+    low = total(np.minimum(part.weight, 0), count[:, cut], part.row, part.patch)
+    high = total(np.maximum(part.weight, 0), count[:, cut], part.row, part.patch)
+    return part, low, high, make_pulse("bias", -low, +1, (0,), target.synapse, values, types)
+
+
+def _types(readout: Settled, target: Target) -> Violation:
+    return too_many_types(readout.name, len(values_of(readout.synapses.weight)), target)
