@@ -94,7 +94,7 @@ def mismatches(comparison: Comparison) -> list[str]:
             said.append(f"different {what}: {so}")
     if any(not score.network for score in comparison.scores):
         said.append("a program does not name its network: whether the networks are the same is not known")
-    hybrid = [label for label, score in zip(comparison.labels, comparison.scores) if score.host]
+    hybrid = [label for label, score in zip(comparison.labels, comparison.scores) if score.hybrid]
     if hybrid:
         said.append(f"hybrid, part of the network runs on the host: {', '.join(hybrid)}")
     return said

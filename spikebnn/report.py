@@ -68,10 +68,8 @@ def headline(score: Score) -> list[str]:
             f"accuracy: {percent(score.correct, score.frames)}, {score.correct} of {score.frames} frames"
         )
     lines.append(agreement_line(score))
-    if score.host:
-        lines.append("hybrid, not all-spiking: " + "; ".join(score.host))
-    else:
-        lines.append("all layers run on the cores")
+    where = "hybrid, not all-spiking" if score.hybrid else "all layers with weights run on the cores"
+    lines.append(": ".join([where, "; ".join(score.host)]) if score.host else where)
     lines.append(energy_line(score))
     if (fastest := fastest_line(score)) is not None:
         lines.append(fastest)

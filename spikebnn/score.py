@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import Array, unpack_bits
+from spikebnn.arrays import Array
 from spikebnn.energy import Energy, energy
 from spikebnn.errors import InputError
-from spikebnn.program import AUXILIARY, SUBTRACT, Core, Program
+from spikebnn.network import Network
+from spikebnn.program import Program
 from spikebnn.run import Run
+from spikebnn.score_use import Use, connected, footprint, macs, use_of
 from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
 from spikebnn.timing import Timing, timing
 from spikebnn.traffic import traffic
+
+WEIGHTED = ("linear", "addmm", "mm", "bmm", "matmul", "conv1d", "conv2d", "convolution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +66,6 @@ class CoreScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """How much of a resource is used, of how much in the cores in use; None: no limit."""
-
-    used: int
-    available: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """A run, judged. Counts are over all `frames`; energies too, and per frame where the name says so."""
 
@@ -102,6 +98,11 @@ class Score:
     cores: tuple[CoreScore, ...]
     use: dict[str, Use]
     host: tuple[str, ...]  # what runs outside the cores, in words
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether real-valued layers run on the host."""
+        return any(layer.where == "host" and layer.role in ("encoder", "head") for layer in self.layers)
 
     @property
     def accuracy(self) -> float | None:
@@ -167,13 +168,13 @@ def score(
         hops=moved.hops_x + moved.hops_y,
         crossings=moved.crossings,
         dense=sum(core.synapses for core in cores) * program.period * run.frames,
-        macs=_macs(program),
-        footprint=_footprint(program),
+        macs=macs(program),
+        footprint=footprint(program),
         energy=energy(counts, program, target, run.frames, tick_s),
         timing=timing(counts, program, target, run.frames, tick_s),
         layers=_layers(run, program, cores),
         cores=cores,
-        use=_use(program, target, cores),
+        use=use_of(program, target),
         host=_host(program),
     )
 
@@ -247,14 +248,6 @@ def _cores(run: Run, program: Program, target: Target) -> tuple[CoreScore, ...]:
     )
 
 
-def connected(core: Core) -> Array:
-    """Which neuron has a synapse on which axon, (neurons, axons), in however many planes."""
-    joined = np.zeros((core.neurons, core.axons), bool)
-    for plane in core.planes:
-        joined[:, plane.start : plane.stop] |= unpack_bits(plane.bits, plane.stop - plane.start).astype(bool)
-    return joined
-
-
 def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[LayerScore, ...]:
     """Host parts and layers in the order in which a frame meets them."""
     first = program.first
@@ -276,7 +269,7 @@ def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[L
             LayerScore(
                 name=layer.name,
                 role=layer.role,
-                where="cores",
+                where="cores" if placed else "host",
                 cores=len(held),
                 neurons=layer.neurons,
                 placed=placed,
@@ -287,7 +280,8 @@ def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[L
             )
         )
     if program.decoder.tail is not None:
-        rows.append(LayerScore(name=program.decoder.name, role="tail", where="host"))
+        role = "head" if _weighs(program.decoder.tail) else "tail"
+        rows.append(LayerScore(name=program.decoder.name, role=role, where="host"))
     return tuple(rows)
 
 
@@ -304,50 +298,22 @@ def _host(program: Program) -> tuple[str, ...]:
         said.append(
             f"{_modules(program)}: real-valued, computed on the host in NumPy; its energy is left out"
         )
-    if program.decoder.tail is not None:
-        said.append(f"{program.decoder.name}: the scores are finished on the host from the integer sums")
+    held = {int(number) for core in program.cores for number in np.unique(core.layer)}
+    said += [
+        f"{layer.name}: its sums are spikes that the host counts"
+        for number, layer in enumerate(program.layers)
+        if number not in held
+    ]
+    tail = program.decoder.tail
+    if tail is not None and _weighs(tail):
+        said.append(
+            f"{program.decoder.name}: real-valued layers after it run on the host; their energy is left out"
+        )
+    elif tail is not None:
+        said.append(f"{program.decoder.name}: the host turns its integer sums into scores")
     return tuple(said)
 
 
-def _use(program: Program, target: Target, cores: tuple[CoreScore, ...]) -> dict[str, Use]:
-    top, limits = target.topology, target.core
-    count = len(cores)
-    subtracting = sum(int((core.reset == SUBTRACT).sum()) for core in program.cores)
-    neurons = sum(core.neurons for core in cores) + subtracting * (limits.neurons_per_subtract - 1)
-    crosspoints = count * limits.neurons * limits.axons if target.synapse.format == "crossbar" else None
-    return {
-        "cores": Use(used=count, available=top.chips * (top.width * top.height - len(top.dead_cores))),
-        "neurons": Use(used=neurons, available=count * limits.neurons),
-        "axons": Use(used=sum(core.axons for core in cores), available=count * limits.axons),
-        "synapses": Use(used=sum(core.synapses for core in cores), available=crosspoints),
-    }
-
-
-def _macs(program: Program) -> int:
-    """Synapses of the network itself: copies and thermometer rows of one unit count once, relays and sums not at all."""
-    summed, single = 0, dict[tuple[int, int], int]()
-    for core in program.cores:
-        synapses = connected(core).sum(axis=1)
-        for neuron in range(core.neurons):
-            number, unit = int(core.layer[neuron]), int(core.unit[neuron])
-            role = program.layers[number].role if 0 <= number < len(program.layers) else "relay"
-            if role == "partial":
-                summed += int(synapses[neuron])
-            elif role in ("whole", "readout") and unit != AUXILIARY:
-                single[number, unit] = max(single.get((number, unit), 0), int(synapses[neuron]))
-    return summed + sum(single.values())
-
-
-def _footprint(program: Program) -> int:
-    """Bytes of synapse planes, weights, neuron parameters, routes and lines, as the program file holds them."""
-    size = program.routes.nbytes + program.lines.nbytes
-    for core in program.cores:
-        size += sum(plane.bits.nbytes + plane.scale.nbytes for plane in core.planes)
-        size += (
-            core.threshold.nbytes
-            + core.leak.nbytes
-            + core.reset.nbytes
-            + core.floor.nbytes
-            + core.floor_mode.nbytes
-        )
-    return size
+def _weighs(graph: Network) -> bool:
+    """Whether a host graph holds layers with weights, beyond scaling and normalising."""
+    return any(node.op.split(".")[1] in WEIGHTED for node in graph.nodes if node.op.count("."))

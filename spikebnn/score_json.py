@@ -10,7 +10,8 @@ from typing import Any
 from spikebnn.energy import Energy, Item
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval
-from spikebnn.score import Agreement, CoreScore, LayerScore, Score, Use
+from spikebnn.score import Agreement, CoreScore, LayerScore, Score
+from spikebnn.score_use import Use
 from spikebnn.target import Quantity
 from spikebnn.timing import Timing
 
@@ -36,6 +37,7 @@ def to_json(score: Score) -> str:
     data["timing"] = asdict(score.timing) | {
         "latency_s": score.timing.latency_s, "frames_per_s": score.timing.frames_per_s,
     }  # fmt: skip
+    data["hybrid"] = score.hybrid
     data["host"] = list(score.host)
     data["utilization"] = {name: asdict(use) for name, use in score.use.items()}
     data["layers"] = [asdict(layer) for layer in score.layers]
@@ -53,7 +55,6 @@ def neurobench(score: Score) -> dict[str, Any]:
     frames = max(score.frames, 1)
     possible = score.updates
     pairs = sum(core.neurons * core.axons for core in score.cores)
-    on_host = any(layer.where == "host" and layer.role == "encoder" for layer in score.layers)
     return {
         "Footprint": score.footprint,
         "ConnectionSparsity": 1 - score.synapses / pairs if pairs else None,
@@ -65,7 +66,7 @@ def neurobench(score: Score) -> dict[str, Any]:
             for layer in score.layers if layer.spikes is not None and layer.updates
         },
         "SynapticOperations": {
-            "Effective_MACs": None if on_host else 0.0,
+            "Effective_MACs": None if score.hybrid else 0.0,
             "Effective_ACs": score.synaptic_events / frames,
             "Dense": score.dense / frames,
         },

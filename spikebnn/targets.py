@@ -111,7 +111,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], str, dict
         return own, digest.hexdigest(), own
     if not isinstance(parent, str):
         raise TargetError(
-            f'{path.name}: extends is {parent!r}; it must be the name of a target, such as "loihi-sim"'
+            f"{path.name}: extends is {parent!r}; it must be the name of a target or the path of a file"
         )
     base, base_digest, _ = _read(_find(parent, beside=path), (*seen, path))
     digest.update(base_digest.encode())

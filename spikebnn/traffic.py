@@ -10,7 +10,7 @@ from spikebnn.arrays import I64
 from spikebnn.interval import Interval
 from spikebnn.program import Program
 from spikebnn.run import Counts
-from spikebnn.target import Target, hops
+from spikebnn.target import Target, tile_shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,30 +31,30 @@ class Traffic:
 def traffic(counts: Counts, program: Program, target: Target) -> Traffic:
     """Messages and hops of a run: neuron spikes times routes, from the positions of the cores.
 
+    Hops are those of `spikebnn.target.hops`, for all routes at once.
+
     Input messages are the axon events that routes do not explain. Two messages that meet on one axon in one tick are
     one axon event, so with such meetings the figure is too low.
     """
-    cores = len(program.cores)
+    cores, top = len(program.cores), target.topology
     first = np.asarray(program.first, dtype=np.int64)
-    source, target_core = program.routes[:, 0].astype(np.int64), program.routes[:, 2].astype(np.int64)
+    source, goal = program.routes[:, 0].astype(np.int64), program.routes[:, 2].astype(np.int64)
     messages = counts.neuron_spikes[first[source] + program.routes[:, 1]].astype(np.int64)
-    pairs, index = np.unique(np.stack([source, target_core], axis=1), axis=0, return_inverse=True)
-    load = np.bincount(index.reshape(-1), weights=messages, minlength=len(pairs)).astype(np.int64)
-    places = [(core.chip, core.x, core.y) for core in program.cores]
-    way = np.array([hops(target.topology, places[a], places[b]) for a, b in pairs], dtype=np.int64).reshape(
-        -1, 3
-    )
-    steps = way[:, 0] + way[:, 1]
+    chip, x, y = np.array([(c.chip, c.x, c.y) for c in program.cores], np.int64).reshape(-1, 3).T
+    wide, high = tile_shape(top)
+    column, row = (chip * top.width + x) // wide, y // high
+    hop_x, hop_y = np.abs(column[source] - column[goal]), np.abs(row[source] - row[goal])
+    steps = hop_x + hop_y
     sent = np.bincount(source, weights=messages, minlength=cores).astype(np.int64)
-    received = np.bincount(target_core, weights=messages, minlength=cores).astype(np.int64)
-    core_hops = np.bincount(pairs[:, 0], weights=load * steps, minlength=cores).astype(np.int64)
+    received = np.bincount(goal, weights=messages, minlength=cores).astype(np.int64)
+    core_hops = np.bincount(source, weights=messages * steps, minlength=cores).astype(np.int64)
     moved = int(messages.sum())
     return Traffic(
         messages=moved,
-        local=int(load[steps == 0].sum()),
-        hops_x=int((load * way[:, 0]).sum()),
-        hops_y=int((load * way[:, 1]).sum()),
-        crossings=int((load * way[:, 2]).sum()),
+        local=int(messages[steps == 0].sum()),
+        hops_x=int((messages * hop_x).sum()),
+        hops_y=int((messages * hop_y).sum()),
+        crossings=int((messages * np.abs(chip[source] - chip[goal])).sum()),
         input_messages=max(0, int(counts.axon_events.sum()) - moved),
         sent=sent,
         received=received,

@@ -39,7 +39,7 @@ def test_a_chip_without_prices_has_unknown_energy() -> None:
 
 def test_a_hybrid_network_is_never_called_all_spiking() -> None:
     assert any(line.startswith("hybrid, not all-spiking: ") for line in headline(judged(encoder="host")))
-    assert "all layers run on the cores" in headline(judged())
+    assert "all layers with weights run on the cores" in headline(judged())
 
 
 def test_what_was_not_given_is_unknown() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.errors import InputError
+from spikebnn.network import Network, Node
 from spikebnn.program import AUXILIARY, SUBTRACT, ProgramLayer
 from spikebnn.score import Score, score
 from spikebnn.targets import load_target, target_names
@@ -193,3 +194,34 @@ def test_a_damaged_score_is_refused() -> None:
 def test_json_holds_no_number_that_json_does_not_know() -> None:
     assert "NaN" not in judged(frames=0).to_json()
     assert "Infinity" not in judged(frames=0).to_json()
+
+
+def test_a_readout_that_the_host_counts_is_said_to_be_on_the_host() -> None:
+    layers = (
+        ProgramLayer(name="a", role="whole", neurons=2),
+        ProgramLayer(name="out", role="readout", neurons=2),
+    )
+    made = program((core(),), layers=layers)
+    out = score(run(made, 2), made, load_target("tiny-test"))
+    assert [layer.where for layer in out.layers] == ["cores", "host"]
+    assert out.host == ("out: its sums are spikes that the host counts",)
+    assert not out.hybrid
+
+
+@pytest.mark.parametrize(("op", "role"), [("aten.linear.default", "head"), ("aten.mul.Tensor", "tail")])
+def test_real_valued_layers_after_the_readout_make_a_hybrid(op: str, role: str) -> None:
+    tail = Network(
+        nodes=(Node(op=op, args=(), outs=("y",)),), tensors={}, inputs=("x",), outputs=("y",), shapes={}
+    )
+    made = program((core(),))
+    made = dataclasses.replace(made, decoder=dataclasses.replace(made.decoder, tail=tail))
+    out = score(run(made, 2), made, load_target("tiny-test"))
+    assert out.layers[-1].role == role
+    assert out.hybrid == (role == "head")
+
+
+def test_list_memory_is_counted_in_whole_words() -> None:
+    made = program((core(neurons=20, axons=3),), target="tiny-list")
+    use = score(run(made, 2), made, load_target("tiny-list")).use["synapse bits"]
+    # 20 dense weights of 2 bits on each axon: one block of 11 (32 bits) and one of 9 (28, so 32)
+    assert (use.used, use.available) == (3 * 64, 16384)
