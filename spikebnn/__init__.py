@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -53,6 +53,39 @@ _PUBLIC = {
     "CheckError": "spikebnn.errors",
     "SimulatorMissing": "spikebnn.errors",
 }
+
+if TYPE_CHECKING:  # the same once more, for type checkers and editors
+    from spikebnn.compare import compare as compare
+    from spikebnn.errors import CheckError as CheckError
+    from spikebnn.errors import FitError as FitError
+    from spikebnn.errors import ImportRefused as ImportRefused
+    from spikebnn.errors import InputError as InputError
+    from spikebnn.errors import NotEqualError as NotEqualError
+    from spikebnn.errors import SimulatorMissing as SimulatorMissing
+    from spikebnn.errors import SpikeBNNError as SpikeBNNError
+    from spikebnn.errors import TargetError as TargetError
+    from spikebnn.importers import export_file as _export_file
+    from spikebnn.importers import load_network as load_network
+    from spikebnn.importers import save as save
+    from spikebnn.network import Network as Network
+    from spikebnn.original import original as original
+    from spikebnn.pipeline import check as check
+    from spikebnn.pipeline import map as map  # noqa: A004
+    from spikebnn.program import Program as Program
+    from spikebnn.recipe import Recipe as Recipe
+    from spikebnn.report import report as report
+    from spikebnn.run import Run as Run
+    from spikebnn.sbnn import load as load
+    from spikebnn.score import score as score
+    from spikebnn.simulate import run as run
+    from spikebnn.stream import stream as stream
+    from spikebnn.target import Target as Target
+    from spikebnn.targets import load_target as load_target
+    from spikebnn.targets import target_names as target_names
+    from spikebnn.threshold import ThresholdNetwork as ThresholdNetwork
+    from spikebnn.verify import verify as verify
+
+    export = _export_file
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
 

@@ -150,6 +150,18 @@ def test_every_public_name_exists_and_is_documented():
         assert name == "__version__" or (thing.__doc__ and not isinstance(thing, ModuleType)), name
 
 
+def test_type_checkers_see_the_same_public_names():
+    tree = ast.parse((ROOT / "spikebnn" / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {}
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            seen |= {alias.asname: f"{node.module}:{alias.name}" for alias in node.names}
+    seen["export"] = seen.pop("_export_file")
+    told = {name: place if ":" in place else f"{place}:{name}" for name, place in spikebnn._PUBLIC.items()}
+    assert seen == told
+
+
 def test_a_public_function_stays_itself_when_a_module_has_its_name():
     for name in ("run", "verify", "report", "compare", "export", "stream"):
         module = importlib.import_module(f"spikebnn.{name}")
