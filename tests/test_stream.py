@@ -216,6 +216,10 @@ def test_classes_have_names_and_labels_may_be_names(tmp_path):
     assert "rest: 1, walk: 1, run: 1" in report.text()
 
 
+def test_true_and_false_are_labels(tmp_path):
+    assert stream(telemetry(tmp_path, chooser(), one_hot([0, 1]), y=np.array([False, True]))).accuracy == 1.0
+
+
 def test_a_label_that_is_no_class_is_refused(tmp_path):
     path = telemetry(tmp_path, chooser(), one_hot([0]), y=np.array([3]))
     with pytest.raises(InputError, match=r"Row 0 is labelled '3', which is none of the classes \(0 to 2\)"):
@@ -234,7 +238,8 @@ def test_ctrl_c_ends_a_stream_with_what_was_decided(tmp_path):
             raise KeyboardInterrupt
 
     report = stream(telemetry(tmp_path, chooser(), one_hot([0] * 200)), on_decision=impatient)
-    assert (report.decisions, report.stopped) == (10, "interrupted")
+    assert (report.decisions, report.windows, report.rows, report.stopped) == (10, 10, 10, "interrupted")
+    assert report.spikes == 1.0
     assert "interrupted" in report.text()
 
 

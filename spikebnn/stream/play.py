@@ -57,7 +57,7 @@ def stream(scenario: Scenario | str | os.PathLike[str], limit: int | None = None
     totals = Totals(plan, program, target, version)
     stopped = "end"
     try:
-        for batch in _batches(_limited(totals.watch(_windows(plan)), limit), 1 if plan.source.file == "-" else BATCH):
+        for batch in _batches(_limited(_windows(plan), limit), 1 if plan.source.file == "-" else BATCH):
             for decision in _decide(batch, plan, program, session, totals):
                 if on_decision is not None:
                     on_decision(decision)
@@ -108,20 +108,21 @@ def _decide(batch: list[Window], plan: Scenario, program: Program, session: Sess
         totals.spend(answer.counts, len(taken))
     at = 0
     for window, fate in zip(batch, fates):
-        number, time = totals.number(), window.row / plan.source.rate
+        number, time = totals.windows, window.row / plan.source.rate
         if fate or answer is None:
+            totals.miss(window, fate)
             yield Decision(number=number, time=time, chosen=None, name=fate, truth=window.label, right=None, margin=0.0,
                            spikes=0, synaptic_events=0, held=False)
             continue
-        chosen = int(scores[at].argmax())
-        right = totals.book(chosen, scores.shape[1], window)
-        top = np.sort(scores[at])[::-1]
+        chosen, top = int(scores[at].argmax()), np.sort(scores[at])[::-1]
+        spikes, events = int(answer.counts.spikes[at].sum()), int(answer.counts.synaptic_events[at].sum())
+        right = totals.book(window, chosen, scores.shape[1], spikes, events)
+        at += 1
         yield Decision(
             number=number, time=time, chosen=chosen, name=totals.name(chosen), truth=window.label, right=right,
-            margin=float(top[0] - top[1]) if len(top) > 1 else 0.0, spikes=int(answer.counts.spikes[at].sum()),
-            synaptic_events=int(answer.counts.synaptic_events[at].sum()), held=window.held > 0,
+            margin=float(top[0] - top[1]) if len(top) > 1 else 0.0, spikes=spikes, synaptic_events=events,
+            held=window.held > 0,
         )
-        at += 1
 
 
 def frames(taken: list[Window], order: str, program: Program) -> Array:

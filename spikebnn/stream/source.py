@@ -53,7 +53,9 @@ def _array_rows(source: Source) -> Iterator[Row]:
 
 
 def _text(array: Array | None, at: int) -> str | None:
-    return None if array is None else str(array[at])
+    if array is None:
+        return None
+    return str(int(array[at])) if array.dtype.kind == "b" else str(array[at])
 
 
 def _csv_rows(source: Source) -> Iterator[Row]:

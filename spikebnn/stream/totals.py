@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 
 from spikebnn.arrays import I64
@@ -17,6 +15,7 @@ from spikebnn.stream.scenario import Scenario
 from spikebnn.stream.window import Window
 from spikebnn.target import Target
 
+BAD, LATE = "bad row", "too late"
 MOST_CLASSES = 1000  # beyond this no table of truth against decision is kept
 
 
@@ -30,44 +29,37 @@ class Totals:
         self.classes = 0
         self.confusion: I64 | None = None
         self.by_class: I64 = np.zeros(0, np.int64)
-        self.rows = self.windows = self.bad = self.late = self.held = self.decisions = self._numbers = 0
+        self.rows = self.windows = self.bad = self.late = self.held = self.decisions = 0
         self.spikes = self.events = 0
         self.bill: Energy | None = None
         self._free = 0.0  # seconds from which on the chip takes a frame
 
-    def watch(self, found: Iterable[Window]) -> Iterator[Window]:
-        """Count windows and rows as they pass."""
-        for window in found:
-            self.windows, self.rows = self.windows + 1, window.row + 1
-            yield window
-
     def fate(self, window: Window) -> str:
         """Why a window is missed, or nothing; windows must be asked about in order."""
         if window.values is None:
-            self.bad += 1
-            return "bad row"
+            return BAD
         now = window.row / self.plan.source.rate
         if self.tick is not None:
             if now < self._free - 1e-9 * max(1.0, now):
-                self.late += 1
-                return "too late"
+                return LATE
             self._free = now + self.program.period * self.tick
         return ""
 
-    def number(self) -> int:
-        """Numbers for windows, counting up."""
-        self._numbers += 1
-        return self._numbers - 1
-
     def spend(self, counts: Counts, frames: int) -> None:
-        """Add the events of some frames."""
+        """Add what some frames cost."""
         bill = energy(counts, self.program, self.target, frames)
         self.bill = bill if self.bill is None else combine(self.bill, bill)
-        self.spikes += int(counts.spikes.sum())
-        self.events += int(counts.synaptic_events.sum())
 
-    def book(self, chosen: int, classes: int, window: Window) -> bool | None:
+    def miss(self, window: Window, fate: str) -> None:
+        """Add a window that is missed."""
+        self.rows, self.windows = window.row + 1, self.windows + 1
+        self.bad += fate == BAD
+        self.late += fate == LATE
+
+    def book(self, window: Window, chosen: int, classes: int, spikes: int, events: int) -> bool | None:
         """Add a decision; True or False where the label says whether it is right."""
+        self.rows, self.windows = window.row + 1, self.windows + 1
+        self.spikes, self.events = self.spikes + spikes, self.events + events
         if not self.classes:
             self.classes = classes
             self.by_class = np.zeros(classes, np.int64)
