@@ -104,7 +104,7 @@ def _out_names(outputs: list[dict[str, Any]]) -> tuple[str, ...]:
 def _where(metadata: dict[str, Any]) -> str:
     """The module path: "L__self__fc1,fc1,torch.nn.modules.linear.Linear" says "fc1"."""
     last = _text(metadata.get("nn_module_stack", "")[-MOST_TEXT:]).split(";")[-1].split(",")
-    return last[1] if len(last) > 2 else ""
+    return last[1] if len(last) > 2 and not last[1].startswith("_empty_") else ""
 
 
 def _values(graph: dict[str, Any], draft: Draft, prefix: str) -> None:
@@ -139,7 +139,7 @@ def add_graph(graph: dict[str, Any], draft: Draft, names: dict[str, str], prefix
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for given in node["inputs"]:
-            if next(iter(given["arg"])) == "as_graph":
+            if "as_graph" in given["arg"]:
                 raise ImportRefused(f"{op} at '{where}' branches on data; only straight-line networks are mapped")
             value = _renamed(argument(given["arg"]), names, prefix)
             if given.get("kind", 1) == 2:
