@@ -140,8 +140,11 @@ def _host(encoder: Encoder, x: Array) -> U8:
         raise InputError(_first("The network takes numbers;", x, np.isnan(x), "not a number"))
     cuts = encoder.cuts or ((encoder.high,),) * len(graph.outputs)
     allowed = encoder.allowed or ((),) * len(graph.outputs)
-    starts = range(0, max(1, len(x)), HOST_BATCH)
-    return np.concatenate([_levels(graph, x[k : k + HOST_BATCH], cuts, allowed) for k in starts])
+    if len(x) == 0:
+        sizes = (math.prod(n or 0 for n in graph.shapes[name][1:]) for name in graph.outputs)
+        return np.zeros((0, sum(len(at) * size for at, size in zip(cuts, sizes))), np.uint8)
+    batches = [x[k : k + HOST_BATCH] for k in range(0, len(x), HOST_BATCH)]
+    return np.concatenate([_levels(graph, batch, cuts, allowed) for batch in batches])
 
 
 def _levels(graph: Network, x: Array, cuts: Values, allowed: Values) -> U8:

@@ -89,7 +89,7 @@ def rebuild(document: Document, arrays: Mapping[str, Array]) -> Program:
         own = {name: _cut(flat, first, count) for name, flat in neurons.items()}
         cores.append(Core(chip=chip, x=x, y=y, axons=axons, planes=tuple(planes[number]), **own))
         first += count
-    return Program(
+    program = Program(
         cores=tuple(cores),
         routes=door(arrays["routes"], np.int32, None, 5),
         lines=door(arrays["lines"], np.int32, None, 4),
@@ -106,6 +106,43 @@ def rebuild(document: Document, arrays: Mapping[str, Array]) -> Program:
         target=str(document["target"]),
         header=_value(document["header"]),
     )
+    _inside(program)
+    return program
+
+
+def _inside(program: Program) -> None:
+    """Raise ValueError where a number of the program points outside what it counts."""
+    cores, sums = program.cores, len(program.base)
+    neurons = np.array([core.neurons for core in cores], np.int64)
+    axons = np.array([core.axons for core in cores], np.int64)
+    joined = {
+        name: np.concatenate([np.zeros(0), *(getattr(c, name) for c in cores)]) for name in NEURON_ARRAYS
+    }
+    routes, lines, outputs, controls = program.routes, program.lines, program.outputs, program.controls
+    limits: list[tuple[str, Array, Any]] = [
+        ("a neuron's reset", joined["reset"], 4),
+        ("a neuron's floor mode", joined["floor_mode"], 2),
+        ("a neuron's layer", joined["layer"], len(program.layers)),
+        ("a neuron's start", joined["start"], np.inf),
+        ("a neuron's floor, negated", -joined["floor"], np.inf),
+        ("a route's delay, less one", routes[:, 4] - 1, np.inf),
+        ("a line's delay", lines[:, 3], np.inf),
+        ("a line", lines[:, 0], np.inf),
+        ("a control's line", controls[:, 0], np.inf),
+        ("a control's tick", controls[:, 1], program.period),
+        ("an output's sum", outputs[:, 0], sums),
+    ]
+    places = (("route's source", routes, 0, neurons), ("route's goal", routes, 2, axons))
+    for name, rows, at, count in (*places, ("line's goal", lines, 1, axons), ("output", outputs, 1, neurons)):
+        limits.append((f"a {name}'s core", rows[:, at], len(cores)))
+        if len(cores):
+            core = np.clip(rows[:, at], 0, len(cores) - 1)
+            limits.append((f"a {name}", rows[:, at + 1], count[core]))
+    for name, values, stop in limits:
+        if not ((values >= 0) & (values < stop)).all():
+            raise ValueError(f"{name} is out of range")
+    if program.period < 1 or program.inputs < 0 or program.readout not in ("spikes", "membrane"):
+        raise ValueError("its period, inputs or readout is out of range")
 
 
 class _Blocks:

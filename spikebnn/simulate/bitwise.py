@@ -21,9 +21,9 @@ from spikebnn.errors import InputError
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
+from spikebnn.simulate.blas import BlasSession
 from spikebnn.simulate.lower import MEMBRANE, READS, READS_END, SUPPORTS, Plan, fit, lower, streaming
 from spikebnn.simulate.protocol import Answer, Session, Trace
-from spikebnn.simulate.reference import ReferenceSession
 from spikebnn.simulate.wiring import Wiring, last_tick, wire
 
 LANES = 512
@@ -39,9 +39,9 @@ class Bitwise:
 
     def load(self, program: Program) -> Session:
         """Lower the program; without Numba, hand it to the reference."""
-        kernels = _kernels()
+        kernels = compiled_kernels()
         if kernels is None:
-            return ReferenceSession(program)
+            return BlasSession(program)
         return BitwiseSession(program, kernels)
 
 
@@ -254,7 +254,7 @@ def _cores() -> int:
 
 
 @lru_cache(maxsize=1)
-def _kernels() -> Kernels | None:
+def compiled_kernels() -> Kernels | None:
     try:
         from spikebnn.simulate.kernels import compiled
     except ImportError:

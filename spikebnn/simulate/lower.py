@@ -50,7 +50,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Fed:
+class Fed:
     """Sources by axon: entry k of axon a stands at first[a] <= k < first[a + 1]; key tells equal source sets."""
 
     first: I64  # (axons + 1,)
@@ -82,7 +82,7 @@ def streaming(program: Program, wiring: Wiring) -> bool:
         if len(np.unique(core.start)) > 1:
             some = slice(int(wiring.axon_first[number]), int(wiring.axon_first[number + 1]))
             late = core.start[:, None] != wiring.axon_start[some]
-            if (late & used[some] & (_joined(core))).any():
+            if (late & used[some] & (joined(core))).any():
                 return False
     return True
 
@@ -166,7 +166,7 @@ class _Build:
 
     def __init__(self, program: Program, wiring: Wiring, collapsed: bool) -> None:
         self.program, self.wiring, self.collapsed = program, wiring, collapsed
-        self.fed = _fed(program, wiring, collapsed)
+        self.fed = sources(program, wiring, collapsed)
         self.lists, self.event_lists = _Lists(), _Lists()
         self.jobs: list[list[int]] = []
         self.ends: list[Array] = [np.zeros(1, np.int64)]
@@ -188,8 +188,8 @@ class _Build:
         """One job: the neurons `some` of a core, all of it or those with this start."""
         core, fed, low = self.program.cores[number], self.fed, int(self.wiring.axon_first[number])
         axon_start = self.wiring.axon_start[low : low + core.axons]
-        weight, joined = _weights(core)[some], _joined(core)[some]
-        mine = np.ones(core.axons, bool) if start is None else joined.any(axis=0) | (axon_start == start)
+        weight, reached = weights(core)[some], joined(core)[some]
+        mine = np.ones(core.axons, bool) if start is None else reached.any(axis=0) | (axon_start == start)
         axon = np.flatnonzero(mine & (fed.key[low : low + core.axons] >= 0))
         _, at, inverse = np.unique(fed.key[low + axon], return_index=True, return_inverse=True)
         inverse, k = inverse.ravel(), len(at)
@@ -348,7 +348,8 @@ def _arrivals(program: Program, wiring: Wiring) -> tuple[I64, I64, I64]:
     return rows[:, 0], rows[:, 1], rows[:, 2]
 
 
-def _fed(program: Program, wiring: Wiring, collapsed: bool) -> _Fed:
+def sources(program: Program, wiring: Wiring, collapsed: bool) -> Fed:
+    """What arrives on each axon."""
     axon, row, delay = _arrivals(program, wiring)
     if collapsed:  # a control is on in every tick; what else arrives on its axon changes nothing
         steady = np.isin(axon, axon[np.isin(row - wiring.neurons, program.controls[:, 0])])
@@ -365,10 +366,10 @@ def _fed(program: Program, wiring: Wiring, collapsed: bool) -> _Fed:
     top = int(code.max(initial=0)) + 1
     for a in np.flatnonzero(number > 1).tolist():
         key[a] = top + seen.setdefault(code[first[a] : first[a + 1]].tobytes(), len(seen))
-    return _Fed(first=first.astype(np.int64), row=row, delay=delay, key=key)
+    return Fed(first=first.astype(np.int64), row=row, delay=delay, key=key)
 
 
-def _weights(core: Core) -> I64:
+def weights(core: Core) -> I64:
     """Weights (neurons, axons): every set bit of a plane adds its neuron's scale."""
     total = np.zeros((core.neurons, core.axons), np.int64)
     for plane in core.planes:
@@ -378,7 +379,8 @@ def _weights(core: Core) -> I64:
     return total
 
 
-def _joined(core: Core) -> Array:
+def joined(core: Core) -> Array:
+    """Where there is a synapse, in any plane: (neurons, axons)."""
     out = np.zeros((core.neurons, core.axons), bool)
     for plane in core.planes:
         out[:, plane.start : plane.stop] |= unpack_bits(plane.bits, plane.stop - plane.start) == 1

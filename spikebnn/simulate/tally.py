@@ -94,7 +94,7 @@ class Tally:
         """The counts of all frames in order."""
 
         def flat(counts: Array) -> Array:
-            return counts.reshape(-1, counts.shape[2])[: self.total]
+            return counts.reshape(counts.shape[0] * counts.shape[1], counts.shape[2])[: self.total]
 
         return Answer(
             sums=flat(self.sums),

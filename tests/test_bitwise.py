@@ -1,0 +1,203 @@
+"""The bit-packed engine where its own machinery has corners: blocks, threads, long lists, wide numbers, no Numba."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikebnn.program import NO_FLOOR, Core, Program
+from spikebnn.simulate import bitwise
+from spikebnn.simulate.bitwise import BitwiseSession
+from spikebnn.simulate.blas import BlasSession
+from spikebnn.simulate.lower import fit, lower, streaming
+from spikebnn.simulate.reference import ReferenceSession
+from spikebnn.simulate.wiring import wire
+from tests.strategies_program import (
+    make_core,
+    make_program,
+    program_any,
+    program_bits,
+    program_drive,
+    program_layered,
+)
+
+
+def session(program: Program, threads: int = 1) -> BitwiseSession:
+    kernels = bitwise.compiled_kernels()
+    assert kernels is not None
+    return BitwiseSession(program, kernels, threads)
+
+
+def one_core(weight: np.ndarray, threshold: np.ndarray, reset: int = 0) -> Core:
+    """A core of dense integer weights (neurons, axons), as planes of powers of two."""
+    count, axons = weight.shape
+    planes: list[tuple[int, int, Any, Any]] = []
+    for bit in range(int(np.abs(weight).max(initial=0)).bit_length()):
+        for sign in (1, -1):
+            on = (np.abs(weight) >> bit & 1 == 1) & (np.sign(weight) == sign)
+            planes.append((0, axons, np.full(count, sign << bit), on))
+    none = np.zeros(count, np.int64)
+    return make_core(axons, planes, threshold, none, none + reset, none + NO_FLOOR, none, none)
+
+
+def single(core: Core, inputs: int, readout: str = "membrane", period: int = 1) -> Program:
+    lines = [(k, 0, k, 0) for k in range(inputs)]
+    outputs = [(k, 0, k) for k in range(core.neurons)]
+    return make_program([core], [], lines, inputs, (), period, readout, outputs, [0] * core.neurons)
+
+
+def agrees(program: Program, bits: np.ndarray, threads: int = 1) -> None:
+    got, want = session(program, threads).frames(bits, True), ReferenceSession(program).frames(bits, True)
+    np.testing.assert_array_equal(got.sums, want.sums)
+    np.testing.assert_array_equal(got.raster, want.raster)
+    for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
+        np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "axons", [1, 3, 4, 5, 15, 16, 17, 31, 63, 64, 127, 255, 256, 257, 300, 513, 1100, 4099, 8200]
+)
+def test_sums_of_any_length_are_exact_where_all_inputs_are_on(axons: int) -> None:
+    rng = np.random.default_rng(axons)
+    weight = np.concatenate(
+        [np.ones((5, axons)), -np.ones((5, axons)), rng.integers(-1, 2, (6, axons))]
+    ).astype(int)
+    program = single(one_core(weight, weight.sum(axis=1)), axons)
+    bits = np.concatenate([np.ones((3, 1, axons), np.uint8), program_bits(program, 0, 5, 0.7)])
+    assert session(program).streaming
+    agrees(program, bits)
+
+
+@pytest.mark.parametrize("frames", [1, 63, 64, 511, 512, 513, 1100])
+def test_blocks_of_512_frames_join_without_a_seam(frames: int) -> None:
+    rng = np.random.default_rng(1)
+    program = single(one_core(rng.choice([-1, 1], (70, 40)), rng.integers(-2, 3, 70)), 40, "spikes")
+    agrees(program, program_bits(program, 2, frames, 0.5))
+
+
+def test_no_answer_depends_on_threads() -> None:
+    rng = np.random.default_rng(3)
+    program = single(one_core(rng.choice([-1, 0, 1], (40, 30)), rng.integers(-2, 3, 40)), 30)
+    bits = program_bits(program, 2, 2500, 0.5)
+    for threads in (1, 2, 5):
+        agrees(program, bits, threads)
+    stateful = single(one_core(rng.choice([-1, 0, 2], (9, 30)), rng.integers(1, 9, 9), reset=2), 30, period=2)
+    assert not session(stateful).streaming
+    for threads in (1, 3):
+        agrees(stateful, program_bits(stateful, 2, 2300, 0.5), threads)
+
+
+def test_large_weights_and_membranes_are_exact() -> None:
+    weight = np.array([[2**20, -(2**20), 1], [3, -5, 7], [1000003, 999999, -1]])
+    agrees(
+        single(one_core(weight, np.array([2**20, 0, 5])), 3),
+        program_bits(single(one_core(weight, weight[:, 0]), 3), 0, 64, 0.5),
+    )
+    grower = single(one_core(weight, np.full(3, 2**31 - 1), reset=3), 3, period=3)
+    drive = np.ones((1, 900, 3), np.uint8)
+    watch = np.arange(3)
+    got, want = session(grower).ticks(drive, watch), ReferenceSession(grower).ticks(drive, watch)
+    np.testing.assert_array_equal(got.membranes, want.membranes)
+    assert want.membranes.max() > 2**29
+
+
+def test_a_membrane_of_more_than_31_bits_is_exact() -> None:
+    grower = single(one_core(np.array([[2**29]]), np.array([2**31 - 1]), reset=3), 1, period=2)
+    drive = np.ones((2, 40, 1), np.uint8)
+    got = session(grower).ticks(drive, np.array([0, 0]))
+    np.testing.assert_array_equal(got.membranes[1, :, 1], 2**29 * np.arange(1, 41))
+    agrees(grower, np.ones((40, 1, 1), np.uint8))
+
+
+def test_widths_follow_from_what_a_run_can_reach() -> None:
+    program = single(one_core(np.array([[1, -1]]), np.array([2**31 - 1]), reset=3), 2)
+    plan = lower(program, wire(program), False)
+    widths = [int(fit(plan, ticks).job[0, 8]) for ticks in (1, 10, 1000, 10**6)]
+    assert widths == sorted(widths)
+    assert widths[0] < 6 < widths[-1] < 30
+
+
+@settings(max_examples=60, deadline=None)
+@given(program=program_layered(max_size=20), seed=st.integers(0, 9))
+def test_a_program_that_streams_gives_the_same_when_its_ticks_are_run(program: Program, seed: int) -> None:
+    bits = program_bits(program, seed, 9, 0.5)
+    whole, ticked = session(program), session(program)
+    ticked.streaming = False
+    a, b = whole.frames(bits, True), ticked.frames(bits, True)
+    assert whole.streaming
+    np.testing.assert_array_equal(a.sums, b.sums)
+    np.testing.assert_array_equal(a.raster, b.raster)
+    np.testing.assert_array_equal(a.counts.synaptic_events, b.counts.synaptic_events)
+
+
+def test_what_mixes_frames_is_not_taken_for_streaming() -> None:
+    """A route that is one tick late brings the spikes of another frame."""
+    one = one_core(np.array([[1]]), np.array([1]))
+    late = make_core(
+        1,
+        [(0, 1, np.ones(1), np.ones((1, 1)))],
+        np.ones(1),
+        np.zeros(1),
+        np.zeros(1),
+        np.full(1, NO_FLOOR),
+        np.zeros(1),
+        np.ones(1),
+    )
+    right = make_program([one, late], [(0, 0, 1, 0, 1)], [(0, 0, 0, 0)], 1)
+    wrong = make_program([one, late], [(0, 0, 1, 0, 2)], [(0, 0, 0, 0)], 1)
+    assert streaming(right, wire(right))
+    assert not streaming(wrong, wire(wrong))
+    agrees(wrong, program_bits(wrong, 0, 30, 0.5))
+
+
+def test_two_runs_of_one_session_do_not_remember_each_other() -> None:
+    rng = np.random.default_rng(5)
+    program = single(one_core(rng.choice([-1, 2], (9, 30)), rng.integers(1, 9, 9), reset=1), 30, period=2)
+    here, bits = session(program), program_bits(program, 2, 30, 0.5)
+    np.testing.assert_array_equal(here.frames(bits).sums, here.frames(bits).sums)
+
+
+@settings(max_examples=100, deadline=None)
+@given(program=program_any() | program_layered(max_size=20), seed=st.integers(0, 99))
+def test_numpy_alone_gives_the_same_answers(program: Program, seed: int) -> None:
+    bits = program_bits(program, seed, 9, 0.4)
+    got, want = (
+        BlasSession(program).frames(bits, True),
+        ReferenceSession(program).frames(bits, True),
+    )
+    np.testing.assert_array_equal(got.sums, want.sums)
+    np.testing.assert_array_equal(got.raster, want.raster)
+    for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
+        np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
+    drive = program_drive(program, seed, 2, 9, 0.4)
+    np.testing.assert_array_equal(
+        BlasSession(program).ticks(drive).spikes, ReferenceSession(program).ticks(drive).spikes
+    )
+
+
+def test_without_numba_there_is_one_warning_that_says_what_is_lost() -> None:
+    code = """
+import sys, warnings
+sys.modules["numba"] = None
+from spikebnn.simulate import registry
+from spikebnn.simulate.conformance import vectors
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    simulator = registry.simulator("bitwise")
+    for vector in vectors():
+        trace = simulator.load(vector.program).ticks(vector.drive[None])
+        assert (trace.spikes[0] == vector.spikes).all(), vector.name
+assert [str(w.message)[:22] for w in seen] == ["Numba is not installed"], seen
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_numba_is_not_imported_before_it_is_used() -> None:
+    code = "import sys, spikebnn.simulate, spikebnn.simulate.bitwise; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
