@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +188,22 @@ def test_a_planned_simulator_says_that_it_is_not_part_of_this_version(name: str)
     ):
         registry.simulator(name)
     assert SimulatorMissing.exit_code == 3
+
+
+def test_the_installed_simulators_are_those_that_can_be_made() -> None:
+    assert {"bitwise", "reference"} <= set(registry.installed())
+    assert all(registry.simulator(name).name == name for name in registry.installed())
+
+
+def test_a_simulator_whose_package_is_missing_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint(name="far", value="a_package_that_is_not_there:make", group=registry.GROUP)
+    near = EntryPoint(name="near", value="spikebnn.simulate.reference:Reference", group=registry.GROUP)
+    monkeypatch.setattr(registry.importlib.metadata, "entry_points", lambda group: [entry, near])
+    assert "far" not in registry.installed()
+    assert "near" in registry.installed()
+    with pytest.raises(
+        SimulatorMissing, match="The simulator far cannot be loaded: No module named 'a_package_that"
+    ):
+        registry.simulator("far")
+    with pytest.raises(InputError, match="known are bitwise, far, near, reference"):
+        registry.simulator("fast")

@@ -27,6 +27,19 @@ def _bitwise() -> Simulator:
 SIMULATORS: dict[str, Callable[[], Simulator]] = {"bitwise": _bitwise, "reference": _reference}
 
 
+def installed() -> list[str]:
+    """Names of the simulators that can be used here; those whose package is missing are left out."""
+    found = {entry.name for entry in importlib.metadata.entry_points(group=GROUP)}
+    out = []
+    for name in sorted({*SIMULATORS, *found}):
+        try:
+            simulator(name)
+        except SimulatorMissing:
+            continue
+        out.append(name)
+    return out
+
+
 def simulator(name: str) -> Simulator:
     """The simulator of that name; an unknown name lists the known ones."""
     if name in SIMULATORS:
