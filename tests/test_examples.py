@@ -21,6 +21,7 @@ NETS = {
     "fashion_mnist/net.pt": (r"([\d.]+) % of the first 500", "fashion_mnist/test_500.npz"),
     "japanese_vowels/net.pt": (r"accuracy ([\d.]+) % of 370 utterances", "japanese_vowels/test.npz"),
     "japanese_vowels/window.pt": (r"accuracy ([\d.]+) % of 4 947 windows", None),
+    "basic_motions/net.pt": (r"accuracy ([\d.]+) % of 680 windows", None),
     "shuttle/net.pt": (r"accuracy ([\d.]+) % of 24 549 rows", "shuttle/test.npz"),
 }
 
@@ -30,8 +31,8 @@ def frames_for(name):
     kept = NETS[name][1]
     if kept is not None:
         return data.load(EXAMPLES / kept)
-    source = load_scenario("japanese_vowels").source
-    found = list(windows(rows(source), 3, 1))
+    plan = load_scenario(name.split("/")[0])
+    found = list(windows(rows(plan.source), plan.rows, plan.hop))
     x = np.stack([w.values.ravel() for w in found]).astype(np.float32)
     return data.Frames(x=x, y=np.array([int(w.label) for w in found]))
 
