@@ -198,7 +198,7 @@ def test_the_installed_simulators_are_those_that_can_be_made() -> None:
 def test_a_simulator_whose_package_is_missing_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint(name="far", value="a_package_that_is_not_there:make", group=registry.GROUP)
     near = EntryPoint(name="near", value="spikebnn.simulate.reference:Reference", group=registry.GROUP)
-    monkeypatch.setattr(registry.importlib.metadata, "entry_points", lambda group: [entry, near])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry, near])
     assert "far" not in registry.installed()
     assert "near" in registry.installed()
     with pytest.raises(
