@@ -205,9 +205,13 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire
     """A neuron that emits its sum and its offset as spikes."""
     start, extra = int(core.start[n]), sum(got.pulses.values())
     _claim(int(core.threshold[n]) == 1 and int(core.leak[n]) == 0, f"{where} does not count by ones")
-    _claim(all(tick == start for tick in got.pulses), f"{where} gets its offset too late")
-    _claim(got.low + extra >= 0 and got.low >= int(core.floor[n]), f"{where} can have a negative count")
-    span = got.high + extra + max(0, got.last - start)
+    held = got.pulses.get(start, 0)
+    at_once = (got.low == 0 or got.last <= start) and all(tick == start for tick in got.pulses)
+    waits = got.high + held <= 0 and all(tick == start or tick >= got.last for tick in got.pulses)
+    _claim(at_once or waits, f"{where} counts before all its inputs have come")
+    _claim(got.low + extra >= 0, f"{where} can have a negative count")
+    _claim(got.low + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
+    span = got.high + extra + max(0, got.last - start, *(tick - start for tick in got.pulses))
     _claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
     return _Wire(got.form, start, max(1, span))
 

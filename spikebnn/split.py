@@ -5,7 +5,8 @@ positive weights and one the negative ones; both add, so a partial sum is never 
 on a crossbar an input takes one axon, not two. A partial (threshold 1, reset by subtraction) emits its sum as
 that many spikes, one per tick. The aggregator adds the first kind and subtracts the second; its threshold is out
 of reach until the control pulse "go" lifts V, and the pulses of "clear" then push V below its floor, which
-sets it to 0: nothing is carried into the next frame.
+sets it to 0: nothing is carried into the next frame. On targets whose floor only saturates, V stops there and
+one more pulse, "restore", lifts it back to 0.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import numpy as np
 from spikebnn.arrays import I32, I64
 from spikebnn.partition.memory import run_bits, weight_bits
 from spikebnn.partition.pulse import make_pulse, values_of
-from spikebnn.partition.types import Bank, Violation, connected, total
+from spikebnn.partition.types import Bank, Pulse, Violation, connected, total
 from spikebnn.program import AUXILIARY, CLEAR, NO_FLOOR, SATURATE, SUBTRACT, ZERO
-from spikebnn.target import Target
+from spikebnn.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 
 def cannot_split(target: Target) -> str:
     """What the target lacks for a split without loss; empty when it lacks nothing."""
-    have = {"subtract": target.neuron.resets, "zero": target.neuron.resets, "clear": target.neuron.floors}
-    lacks = [f'"{name}"' for name, where in have.items() if name not in where]
+    lacks = [f'"{name}"' for name in ("subtract", "zero") if name not in target.neuron.resets]
+    if not target.neuron.floors:
+        lacks.append('"clear" or "saturate"')
     return f"the exact split needs the neuron modes {', '.join(lacks)}, which {target.name} does not have" if lacks else ""
 
 
@@ -70,8 +72,10 @@ def tap_cost(synapses: Synapses, target: Target) -> I64:
     some = connected(synapses).any(axis=0)
     if target.synapse.format == "list":
         return ((synapses.weight != 0).any(axis=0) & some).astype(np.int64)
-    kinds = values_of(synapses.weight)
-    return np.sum([(synapses.weight == v).any(axis=0) & some for v in kinds], axis=0, dtype=np.int64).reshape(len(some))
+    cost = np.zeros(len(some), np.int64)
+    for value in values_of(synapses.weight):
+        cost += (synapses.weight == value).any(axis=0) & some
+    return cost
 
 
 def partials(
@@ -143,15 +147,17 @@ def gatherer(
     if go is None:
         return too_many_types(name, len(values) + 1, target)
     threshold = theta + go.total
-    clear = None
-    for ticks in (1, 2):
-        need = np.maximum(1 - low, -(-(threshold - low) // ticks))
-        shorter = make_pulse("clear", need, -1, tuple(range(1, ticks + 1)), rule, values, types)
-        if shorter is not None and (clear is None or shorter.axons < clear.axons):
-            clear = shorter
-    if clear is None:
+    pulses = (
+        _clear(low, threshold, rule, values, types)
+        if "clear" in target.neuron.floors
+        else _saturate(low, threshold, rule, values, types - (1 if go.own_type else 0))
+    )
+    if pulses is None or not target.neuron.floors:
         return too_many_types(name, len(values) + 1, target)
-    used = int(((synapses.taps != NO_TAP).sum(axis=1)).max(initial=0)) + go.axons + clear.axons
+    floor = low if "clear" in target.neuron.floors else -pulses[-1].total
+    pulses = tuple(pulse for pulse in (go, *pulses) if pulse.axons)
+    controls = sum(pulse.axons for pulse in pulses)
+    used = int(((synapses.taps != NO_TAP).sum(axis=1)).max(initial=0)) + controls
     if used > axon_limit(target, 1):
         return Violation(
             layer=name, what="fan-in", found=used, limit=axon_limit(target, 1),
@@ -162,10 +168,31 @@ def gatherer(
         )
     return Bank(
         name=name, role="aggregate", layer=layer, unit=np.arange(n, dtype=np.int32), spot=spot, synapses=synapses,
-        threshold=threshold.astype(np.int32), leak=np.zeros(n, np.int32), reset=ZERO, floor=low.astype(np.int32),
-        floor_mode=CLEAR, first=first, low=low + clear.total, high=high + go.total, gathers=True,
-        pulses=tuple(p for p in (go, clear) if p.axons),
+        threshold=threshold.astype(np.int32), leak=np.zeros(n, np.int32), reset=ZERO, floor=floor.astype(np.int32),
+        floor_mode=CLEAR if "clear" in target.neuron.floors else SATURATE, first=first,
+        low=low + np.minimum.reduce([pulse.total for pulse in pulses]), high=high + go.total, gathers=True,
+        pulses=pulses,
     )
+
+
+def _clear(low: I64, threshold: I64, rule: SynapseRule, values: tuple[int, ...], types: int) -> tuple[Pulse, ...] | None:
+    """Each tick is deeper than the floor, so that a neuron at 0 stays there; one tick or two, the fewer axons win."""
+    ways = []
+    for ticks in (1, 2):
+        need = np.maximum(1 - low, -(-(threshold - low) // ticks))
+        ways.append(make_pulse("clear", need, -1, tuple(range(1, ticks + 1)), rule, values, types))
+    found = [way for way in ways if way is not None]
+    return (min(found, key=lambda pulse: pulse.axons),) if found else None
+
+
+def _saturate(low: I64, threshold: I64, rule: SynapseRule, values: tuple[int, ...], types: int) -> tuple[Pulse, ...] | None:
+    """Push every V down to a floor at or under `low`, then lift all by the same amount to 0."""
+    restore = make_pulse("restore", -low, +1, (3,), rule, values, types - 1)
+    if restore is None:
+        return None
+    need = -(-(threshold - 1 + restore.total) // 2)
+    clear = make_pulse("clear", need, -1, (1, 2), rule, values, types - (1 if restore.own_type and restore.axons else 0))
+    return (clear, restore) if clear is not None else None
 
 
 def too_many_types(name: str, found: int, target: Target) -> Violation:

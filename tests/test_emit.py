@@ -62,3 +62,44 @@ def test_a_random_network_on_a_random_target_keeps_every_bit_and_sum(
     program = _map(network, target, recipe)
     event(f"split {program.header['split']['method']}, {program.header['split']['readout']}, relays {'relay' in program.header['split']['neurons']}")
     _agrees(program, network, seed=seed)
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1), axons=st.integers(16, 40), types=st.integers(2, 4), layers=st.integers(1, 3),
+    copies=st.sampled_from([None, 1]), delay=st.integers(1, 3), wmax=st.sampled_from([1, 5, 255]),
+    form=st.sampled_from(["crossbar", "list"]), membrane=st.booleans(), clear=st.booleans(),
+)
+def test_layers_wider_than_a_core_keep_every_bit_frame_after_frame(
+    seed: int, axons: int, types: int, layers: int, copies: int | None, delay: int, wmax: int, form: str, membrane: bool,
+    clear: bool,
+) -> None:
+    target = mapper_target(
+        axons=axons, axon_types=types, axons_per_neuron=copies, delay_max=delay, weight_max=wmax, weight_min=-wmax, neurons=12,
+        format=form, membrane_readout=membrane, floors=("clear",) if clear else ("saturate",),
+    )
+    network = mapper_network(seed, inputs=64, layers=layers, taps=48, width=20, scores=2)
+    violations = find_violations(network, target, Recipe())
+    event("fits" if not violations else violations[0].what)
+    assume(not violations)
+    program = _map(network, target)
+    event(f"split {program.header['split']['method']}, {program.header['split']['readout']}, relays {'relay' in program.header['split']['neurons']}")
+    _agrees(program, network, seed=seed)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1), axons=st.integers(8, 24), ticks=st.sampled_from([3, 15]), layers=st.integers(0, 2),
+    form=st.sampled_from(["crossbar", "list"]), taps=st.integers(1, 10),
+)
+def test_inputs_that_come_in_bursts_are_added_up_before_a_neuron_decides(
+    seed: int, axons: int, ticks: int, layers: int, form: str, taps: int
+) -> None:
+    target = mapper_target(axons=axons, format=form, neurons=12)
+    network = mapper_network(seed, inputs=6, layers=layers, taps=taps, width=5, scores=2, ticks=ticks)
+    violations = find_violations(network, target, Recipe())
+    event("fits" if not violations else violations[0].what)
+    assume(not violations)
+    program = _map(network, target)
+    event(f"split {program.header['split']['method']}, {program.header['split']['readout']}")
+    _agrees(program, network, seed=seed)

@@ -25,6 +25,8 @@ def bundles(bank: Bank, wanted: Array, values: tuple[int, ...], signals: int, li
     """Yield the bundles of the wanted neurons in the order of their patches; `values` is empty for synapse lists."""
     s = bank.synapses
     mine = np.flatnonzero(wanted)
+    if not len(mine):
+        return
     order = mine[np.lexsort((s.row[mine], s.patch[mine]))]
     edges = np.flatnonzero(np.diff(s.patch[order], prepend=-1))
     stops = np.append(edges[1:], len(order))

@@ -56,6 +56,9 @@ def lower(
             )
         else:
             made = _one(_whole(layer, index, multi, target))
+            if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target):
+                made, way = _split(layer, index, len(names), inputs, most, first, target, recipe), "split"
+                ways[index], names[index] = way, replace(names[index], role="aggregate")
         if isinstance(made, Violation):
             violations.append(made)
             continue
@@ -109,6 +112,8 @@ def spots(layer: Settled) -> I32:
 
 def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bool) -> str:
     """ "whole" (one tick), "gather" (counts over the frame) or "split"."""
+    if not layer.live.any():
+        return "whole"
     counts = most > 1 and bool(((layer.synapses.taps >= 0) & (layer.synapses.taps < inputs)).any())
     largest = int(np.abs(layer.synapses.weight).max(initial=1))
     wide = int(fan_in(layer)[layer.live].max(initial=0)) > axon_limit(target, largest)
@@ -142,6 +147,10 @@ def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Vi
             return too_many_types(layer.name, len(values) + 1, target)
         pulses = [pulse] if pulse.axons else []
         bias = bias - pulse.total
+        used = int((fan_in(layer) + pulse.count)[layer.live].max())
+        limit = axon_limit(target, int(np.abs(layer.synapses.weight).max(initial=1)))
+        if used > limit:
+            return _too_wide(layer.name, used, limit, target, "and the control line of its bias counts", "use --split exact")
     return Bank(
         name=layer.name, role="whole", layer=index, unit=np.arange(n, dtype=np.int32), spot=spots(layer),
         synapses=layer.synapses, threshold=np.ones(n, np.int32), leak=bias.astype(np.int32), reset=MEMORYLESS,
@@ -160,11 +169,7 @@ def _split(
     if recipe.split == "none" or lacks:
         remedy = 'use --split exact' if not lacks else "use more groups, fewer input channels or another target"
         why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
-        return Violation(
-            layer=layer.name, what="fan-in", found=widest, limit=limit, remedy=remedy,
-            text=f'layer "{layer.name}": a neuron reads {widest} inputs, but a core of {target.name} takes {limit}, '
-            f"{why}; {remedy}",
-        )
+        return _too_wide(layer.name, widest, limit, target, why, remedy)
     count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
     cut = partials(layer.name, partial_index, s, spots(layer), count, first, target)
     if isinstance(cut, Violation):
@@ -174,3 +179,10 @@ def _split(
         layer.name, index, aggregate(heard), spots(layer), layer.threshold, layer.low, layer.high, layer.first, target
     )
     return whole if isinstance(whole, Violation) else [*banks, whole]
+
+
+def _too_wide(name: str, found: int, limit: int, target: Target, why: str, remedy: str) -> Violation:
+    return Violation(
+        layer=name, what="fan-in", found=found, limit=limit, remedy=remedy,
+        text=f'layer "{name}": a neuron reads {found} inputs, but a core of {target.name} takes {limit}, {why}; {remedy}',
+    )

@@ -19,6 +19,10 @@ from spikebnn.threshold import NO_TAP
 TRY_ORDERS = 2048  # bundles up to which several orders are tried
 
 
+class NoRoom(Exception):
+    """A single neuron does not fit an empty core."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Room:
     """What one core offers to the neurons of a bank, and the prices."""
@@ -57,8 +61,8 @@ def _both(rule: SynapseRule, each: int, columns: int) -> I64:
 def pack(bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target) -> list[Shard]:
     """Shards that hold `copies` (neurons,) columns of each neuron; each column leaves over `edges` (neurons,).
 
-    `late` (signals,) marks sources that need a delay of their own. Among several orders of the bundles the one with the fewest cores wins, then the fewest axons. Raises
-    ValueError where a single neuron does not fit an empty core.
+    `late` (signals,) marks sources that need a delay of their own. Among several orders of the bundles the one
+    with the fewest cores wins, then the fewest axons. Raises NoRoom where one neuron does not fit an empty core.
     """
     values = values_of(bank.synapses.weight) if target.synapse.format == "crossbar" else ()
     room = room_of(bank, target)
@@ -108,7 +112,7 @@ def _fill(
                 core.empty()
                 continue
             if fits == 0:
-                raise ValueError(f"neuron {columns[0]} of bank {index} does not fit an empty core")
+                raise NoRoom(f"neuron {columns[0]} of bank {index} does not fit an empty core")
             core.torn |= fits < int(copies[part.neuron].sum())
             core.add(part, columns[:fits], edges)
             columns = columns[fits:]

@@ -12,7 +12,7 @@ from spikebnn.arrays import I64, Array, door
 from spikebnn.partition.copies import Demand, connect, copies_of, no_demand, with_readers
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
-from spikebnn.partition.pack import pack
+from spikebnn.partition.pack import NoRoom, pack
 from spikebnn.partition.settle import settle
 from spikebnn.partition.timing import Schedule, latest, relay, schedule
 from spikebnn.partition.types import INPUTS, Bank, Partition, Shard, Violation
@@ -88,7 +88,7 @@ def _pack_backward(
         copies, edges = copies_of(bank, demand, heard, target)
         try:
             shards = pack(bank, index, copies, edges, _late(bank, plan, target), target)
-        except ValueError:
+        except NoRoom:
             return _no_room(bank, target)
         if bank.role in ("whole", "aggregate") and bank.name not in splitters and int(copies.max(initial=0)) > 1:
             if _relays_are_cheaper(bank, shards, copies, demand, heard, inputs, plan.signals, target):

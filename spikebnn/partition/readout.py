@@ -45,7 +45,7 @@ def lower_readout(
         "membrane": lambda: _membrane(readout, layer, counts, first, target),
         "votes": lambda: _votes(readout, inputs),
         "thermometer": lambda: _thermometer(readout, layer, counts, multi, first, target),
-        "burst": lambda: _burst(readout, layer, inputs, most, first, target),
+        "burst": lambda: _burst(readout, layer, inputs, most, counts, first, target),
     }
     if recipe.readout != "auto":
         return ways[recipe.readout]()
@@ -86,8 +86,9 @@ def _membrane(readout: Settled, layer: int, counts: bool, first: int, target: Ta
     if counts:
         return _refuse(readout, "a membrane readout takes one tick, but the inputs come in bursts", "use --readout burst")
     s = readout.synapses
-    cost = tap_cost(s, target)
-    slices = cut_taps(s, cost, axon_limit(target, int(np.abs(s.weight).max(initial=1))))
+    if target.synapse.format == "crossbar" and len(values_of(s.weight)) > (target.synapse.axon_types or 0):
+        return _types(readout, target)
+    slices = cut_taps(s, tap_cost(s, target), axon_limit(target, int(np.abs(s.weight).max(initial=1))))
     if slices is None:
         return _types(readout, target)
     banks, rows = [], []
@@ -162,8 +163,14 @@ def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first:
     )
 
 
-def _burst(readout: Settled, layer: int, inputs: int, most: int, first: int, target: Target) -> Answer:
-    """Neurons that emit sum + offset spikes, one per tick; a control line adds the offset, slices add up."""
+def _burst(
+    readout: Settled, layer: int, inputs: int, most: int, counts: bool, first: int, target: Target
+) -> Answer:
+    """Neurons that emit sum + offset spikes, one per tick; a control line adds the offset, slices add up.
+
+    Where inputs come in bursts, a line holds the neurons down until all have come: a spike once sent could not
+    be taken back by an inhibitory one that comes later.
+    """
     if "subtract" not in target.neuron.resets:
         return _refuse(readout, f'a burst needs the reset "subtract", which {target.name} does not have',
                        "use --readout thermometer or another target")
@@ -180,26 +187,27 @@ def _burst(readout: Settled, layer: int, inputs: int, most: int, first: int, tar
         slices = cut_taps(s, tap_cost(s, target), room)
         if slices is None:
             return _types(readout, target)
-        made = [_offset(s, cut, count, values, types, target) for cut in slices]
+        made = [_offset(s, cut, count, values, types, most if counts else 1, target) for cut in slices]
         taken = 0
-        for part, _, _, pulse in made:
-            if pulse is None:
+        for part, _, _, pulses in made:
+            if pulses is None:
                 return _types(readout, target)
-            taken = max(taken, int(tap_cost(part, target).sum()) + pulse.axons)
+            taken = max(taken, int(tap_cost(part, target).sum()) + sum(pulse.axons for pulse in pulses))
         if taken <= limit:
             break
         room = min(room - 1, max(limit - (taken - room), room // 2))
     else:
         return _refuse(readout, f"a core of {target.name} has too few axons for a score's offset", "use another target")
-    for part, low, high, pulse in made:
-        assert pulse is not None
+    for part, low, high, pulses in made:
+        assert pulses is not None
+        offset = sum((pulse.total for pulse in pulses), np.zeros(s.neurons, np.int64))
         unit = np.full(s.neurons, AUXILIARY, np.int32)
-        bank = _bank(readout, layer, readout.name, part, unit, first, low, high + pulse.total)
-        burst = int((high + pulse.total).max(initial=1))
-        bank = replace(bank, reset=SUBTRACT, burst=max(1, burst), pulses=(pulse,) if pulse.axons else ())
+        low = low + np.minimum(pulses[0].total, 0) if pulses else low
+        bank = _bank(readout, layer, readout.name, part, unit, first, low, high + offset)
+        bank = replace(bank, reset=SUBTRACT, burst=max(1, int((high + offset).max(initial=1))), pulses=pulses)
         banks.append(bank)
         rows.append(np.stack([np.arange(s.neurons), first + np.arange(s.neurons)], axis=1))
-        base = base - pulse.total
+        base = base - offset
         first += s.neurons
     return ReadoutBanks(
         kind="burst", banks=tuple(banks), rows=np.concatenate(rows).astype(np.int32), base=base, multi=True
@@ -207,13 +215,23 @@ def _burst(readout: Settled, layer: int, inputs: int, most: int, first: int, tar
 
 
 def _offset(
-    s: Synapses, cut: slice, count: I64, values: tuple[int, ...], types: int, target: Target
-) -> tuple[Synapses, I64, I64, Pulse | None]:
-    """One slice of a score, its smallest and largest sum, and the pulse that keeps it from being negative."""
+    s: Synapses, cut: slice, count: I64, values: tuple[int, ...], types: int, spread: int, target: Target
+) -> tuple[Synapses, I64, I64, tuple[Pulse, ...] | None]:
+    """One slice of a score, its smallest and largest sum, and the pulses that keep its count from being negative."""
     part = Synapses(weight=s.weight[:, cut], taps=s.taps[:, cut], row=s.row, patch=s.patch)
     low = total(np.minimum(part.weight, 0), count[:, cut], part.row, part.patch)
     high = total(np.maximum(part.weight, 0), count[:, cut], part.row, part.patch)
-    return part, low, high, make_pulse("bias", -low, +1, (0,), target.synapse, values, types)
+    hold = np.zeros(len(low), np.int64)
+    pulses = []
+    if spread > 1 and (low < 0).any():
+        held = make_pulse("hold", high, -1, (0,), target.synapse, values, types)
+        if held is None:
+            return part, low, high, None
+        pulses, hold, types = [held], -held.total, types - held.own_type
+    offset = make_pulse("bias", hold - low, +1, (spread - 1 if pulses else 0,), target.synapse, values, types)
+    if offset is None:
+        return part, low, high, None
+    return part, low, high, tuple(pulse for pulse in (*pulses, offset) if pulse.axons)
 
 
 def _types(readout: Settled, target: Target) -> Violation:
