@@ -133,7 +133,7 @@ class BitwiseSession:
                 whole = len(range(first * per + frame, min(len(bits), some.stop * per), per))
                 out.take(slice(first * per + frame, some.stop * per, per), state, frame, slice(0, whole))
             if record:
-                flat = np.minimum(raster, 255).reshape(-1, wiring.neurons)
+                flat = np.minimum(raster, 255).reshape(lanes * per, wiring.neurons)
                 out.raster[first * per : first * per + len(flat)] = flat[: len(bits) - first * per]
             return state.neuron_spikes
 
