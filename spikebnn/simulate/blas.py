@@ -29,9 +29,9 @@ class _Part:
     core: int
     neurons: Array  # global numbers
     axons: Array  # global numbers
-    matrix: Array  # (axons, neurons)
+    matrix: Array  # (neurons, axons)
     bound: Array  # (neurons,); the sum of the matrix from which on a neuron fires
-    events: Array  # (axons, 2); axon events and synaptic events, 0 where another part counts the axon
+    events: Array  # (2, axons); axon events and synaptic events, 0 where another part counts the axon
 
 
 class BlasSession:
@@ -62,37 +62,38 @@ class BlasSession:
     def _batch(self, bits: U8, record: bool) -> Answer:
         w, program = self.wiring, self.program
         count, cores = len(bits), len(program.cores)
-        rows = np.zeros((count, w.neurons + w.lines + 1), np.uint8)
-        rows[:, w.neurons : w.neurons + program.inputs] = bits
-        rows[:, -1] = 1
-        spikes, events = np.zeros((count, cores), np.int64), np.zeros((count, cores, 2), np.int64)
-        membranes = np.zeros((count, w.neurons if program.readout == "membrane" else 0), np.int64)
+        rows = np.zeros((w.neurons + w.lines + 1, count), np.uint8)
+        rows[w.neurons : w.neurons + program.inputs] = bits.T
+        rows[-1] = 1
+        spikes, events = np.zeros((count, cores), np.int64), np.zeros((2, count, cores), np.int64)
+        membranes = np.zeros((w.neurons if program.readout == "membrane" else 0, count), np.int64)
         for part in self.parts:
-            active = np.zeros((count, len(part.axons)), np.uint8)
+            active = np.zeros((len(part.axons), count), np.uint8)
             for axon, row in self.rounds:
                 here = np.searchsorted(axon, part.axons)
                 found = np.flatnonzero(axon[np.minimum(here, len(axon) - 1)] == part.axons)
-                active[:, found] |= rows[:, row[here[found]]]
+                active[found] |= rows[row[here[found]]]
             x = active.astype(part.matrix.dtype)
-            total = x @ part.matrix
-            fired = total >= part.bound
-            rows[:, part.neurons] = fired
-            spikes[:, part.core] += fired.sum(axis=1)
-            events[:, part.core] += np.rint(active.astype(np.float64) @ part.events).astype(np.int64)
+            total = part.matrix @ x
+            fired = total >= part.bound[:, None]
+            rows[part.neurons] = fired
+            spikes[:, part.core] += fired.sum(axis=0)
+            events[:, :, part.core] += np.rint(part.events @ x).astype(np.int64)
             if program.readout == "membrane":
                 leak = program.cores[part.core].leak[part.neurons - w.neuron_first[part.core]]
-                membranes[:, part.neurons] = np.rint(total).astype(np.int64) + leak
-        sums = np.tile(program.base.astype(np.int64), (count, 1))
+                membranes[part.neurons] = np.rint(total).astype(np.int64) + leak[:, None]
+        sums = np.tile(program.base.astype(np.int64)[:, None], count)
         value = membranes if program.readout == "membrane" else rows
         read = w.neuron_first[program.outputs[:, 1]] + program.outputs[:, 2]
-        np.add.at(sums.T, program.outputs[:, 0], value[:, read].T.astype(np.int64))
+        np.add.at(sums, program.outputs[:, 0], value[read].astype(np.int64))
         counts = Counts(
             spikes=spikes,
-            axon_events=events[:, :, 0],
-            synaptic_events=events[:, :, 1],
-            neuron_spikes=rows[:, : w.neurons].sum(axis=0, dtype=np.int64),
+            axon_events=events[0],
+            synaptic_events=events[1],
+            neuron_spikes=rows[: w.neurons].sum(axis=1, dtype=np.int64),
         )
-        return Answer(sums=sums, counts=counts, raster=rows[:, : w.neurons].copy() if record else None)
+        raster = np.ascontiguousarray(rows[: w.neurons].T) if record else None
+        return Answer(sums=np.ascontiguousarray(sums.T), counts=counts, raster=raster)
 
     def _part(self, number: int, start: int, fed: Fed) -> _Part:
         core, w = self.program.cores[number], self.wiring
@@ -102,15 +103,17 @@ class BlasSession:
         reached = joined(core)[some].any(axis=0)
         axons = np.flatnonzero((own | reached) & (fed.key[low : low + core.axons] >= 0))
         weight = weights(core)[np.ix_(some, axons)]
-        largest = int(np.abs(weight).sum(axis=1).max(initial=0))
+        events = np.stack([own[axons], own[axons] * w.fanout[low + axons]])
+        largest = int(max(np.abs(weight).sum(axis=1).max(initial=0), events.sum(axis=1).max()))
+        kind = np.float32 if largest < 2**24 else np.float64
         bound = core.threshold[some].astype(np.int64) - core.leak[some]
         return _Part(
             core=number,
             neurons=w.neuron_first[number] + some,
             axons=low + axons,
-            matrix=np.ascontiguousarray(weight.T).astype(np.float32 if largest < 2**24 else np.float64),
-            bound=np.clip(bound, -largest - 1, largest + 1).astype(np.float64),
-            events=np.stack([own[axons], own[axons] * w.fanout[low + axons]], axis=1).astype(np.float64),
+            matrix=np.ascontiguousarray(weight).astype(kind),
+            bound=np.clip(bound, -largest - 1, largest + 1).astype(kind),
+            events=events.astype(kind),
         )
 
 
