@@ -240,6 +240,11 @@ BROKEN = {
     "stride outside": (WEIGHTS, lambda d: first(d)["tensor_meta"]["strides"][0].update(as_int=10**6), "reaches element"),
     "offset outside": (WEIGHTS, lambda d: first(d)["tensor_meta"]["storage_offset"].update(as_int=10**9), "reaches element"),
     "negative size": (WEIGHTS, lambda d: first(d)["tensor_meta"]["sizes"][0].update(as_int=-1), "size -1"),
+    "negative shape": (
+        GRAPH,
+        lambda d: d["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][1].update(as_int=-8),
+        "'x' has the shape (None, -8, 8, 8)",
+    ),
     "huge by stride 0": (
         WEIGHTS,
         lambda d: first(d)["tensor_meta"].update(sizes=[{"as_int": 10**9}] * 2, strides=[{"as_int": 0}] * 2),

@@ -82,6 +82,6 @@ def export_file(
     dtype: str = "float32",
 ) -> None:
     """Export the module named by "file.py:Name" with weights from a state_dict file; runs that file."""
-    from spikebnn.importers.export import export_file as run
+    from spikebnn.importers.user_model import export_file as run
 
     run(spec, weights, shape, out, values=values, dtype=dtype)

@@ -110,6 +110,8 @@ def _where(metadata: dict[str, Any]) -> str:
 def _values(graph: dict[str, Any], draft: Draft, prefix: str) -> None:
     for name, meta in graph["tensor_values"].items():
         sizes = tuple(_number(s["as_int"], int) if "as_int" in s else None for s in meta["sizes"])
+        if any(n is not None and n < 0 for n in sizes):
+            raise ValueError(f"'{name}' has the shape {sizes}")
         draft.shapes[prefix + name] = sizes
         draft.dtypes[prefix + name] = _number(meta["dtype"], int)
 

@@ -16,17 +16,19 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.errors import ImportRefused
 from spikebnn.network import Node
+from spikebnn.ops.activate import ACTIVATION_OPS
 from spikebnn.ops.cast import CAST_OPS, COPY_OPS
 from spikebnn.ops.contract import CONTRACT_OPS
 from spikebnn.ops.create import CONSTANT_OPS, LIKE_OPS
+from spikebnn.ops.margin import MARGIN_OPS
 from spikebnn.ops.normalise import NORMALISE_OPS
 from spikebnn.ops.pointwise import POINTWISE_OPS
 from spikebnn.ops.pool import AVERAGE_OPS, POOL_OPS
 from spikebnn.ops.reduce import REDUCE_OPS, TAIL_OPS
 from spikebnn.ops.rewire import REWIRE_OPS
 
-POINTWISE = frozenset({**POINTWISE_OPS, **NORMALISE_OPS, **CAST_OPS, **LIKE_OPS})
-REWIRE = frozenset(REWIRE_OPS)
+POINTWISE = frozenset({**POINTWISE_OPS, **ACTIVATION_OPS, **NORMALISE_OPS, **CAST_OPS, **LIKE_OPS})
+REWIRE = frozenset({**REWIRE_OPS, **MARGIN_OPS})
 COPY = frozenset(COPY_OPS)
 CONTRACT = frozenset(CONTRACT_OPS)
 POOL = frozenset(POOL_OPS)
@@ -43,8 +45,8 @@ TRAINING = frozenset({
 })  # fmt: skip
 
 OPS: dict[str, Callable[..., Any]] = {
-    **POINTWISE_OPS, **NORMALISE_OPS, **CAST_OPS, **LIKE_OPS, **REWIRE_OPS, **COPY_OPS, **CONTRACT_OPS,
-    **POOL_OPS, **AVERAGE_OPS, **REDUCE_OPS, **TAIL_OPS, **CONSTANT_OPS,
+    **POINTWISE_OPS, **ACTIVATION_OPS, **NORMALISE_OPS, **CAST_OPS, **LIKE_OPS, **REWIRE_OPS, **MARGIN_OPS,
+    **COPY_OPS, **CONTRACT_OPS, **POOL_OPS, **AVERAGE_OPS, **REDUCE_OPS, **TAIL_OPS, **CONSTANT_OPS,
     "aten.sym_size.int": lambda x, dim: np.asarray(x.shape[dim]),
 }  # fmt: skip
 

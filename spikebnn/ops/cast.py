@@ -53,7 +53,7 @@ def type_as(x: Array, other: Array) -> Array:
 
 COPY_OPS: dict[str, Callable[..., Any]] = {
     **{f"aten.{name}.default": keep for name in
-       ("clone", "alias", "detach", "contiguous", "lift_fresh_copy", "lift_fresh", "lift", "identity")},
+       ("clone", "alias", "detach", "contiguous", "lift_fresh_copy", "lift_fresh", "lift")},
     "aten.dropout.default": dropout, "aten.feature_dropout.default": dropout,
     "aten.alpha_dropout.default": dropout, "aten.feature_alpha_dropout.default": dropout,
 }  # fmt: skip

@@ -104,7 +104,7 @@ def _adaptive_avg(axes: int) -> Callable[..., Array]:
             counts.append(np.array([b - a for a, b in ends], x.dtype))
         sums = out.astype(x.dtype)
         if set(want) == {1}:  # a global mean is one division, in torch as here
-            return sums / x.dtype.type(np.prod(x.shape[-axes:]))
+            return np.asarray(sums / x.dtype.type(np.prod(x.shape[-axes:])))
         for i, count in enumerate(counts):
             sums = sums / count.reshape(-1, *(1,) * (axes - 1 - i))
         return sums
