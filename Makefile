@@ -8,6 +8,7 @@ BIN     := $(VENV)/bin
 JOBS    ?= 2
 TORCH   := $(shell sed -n 's/^torch==//p' constraints.txt)
 FASHION := /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz
+BENCH   := out/bench-loihi-sim.sbnn out/bench-truenorth-sim.sbnn
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export OMP_NUM_THREADS ?= 1
@@ -27,8 +28,17 @@ demo: $(VENV)/demo.stamp $(FASHION)
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
-bench: $(VENV)/demo.stamp $(FASHION)
-	$(BIN)/python -m spikebnn bench
+bench: $(VENV)/demo.stamp out/bench.npz $(BENCH)
+	@for program in $(BENCH); do $(BIN)/spikebnn bench $$program --data out/bench.npz; echo; done
+
+out/bench.npz: $(VENV)/demo.stamp $(FASHION)
+	@mkdir -p out
+	@if [ -e $(FASHION) ]; then $(BIN)/python -m spikebnn.data fashion-mnist --limit 4096 -o $@; \
+	else cp examples/fashion_mnist/test_500.npz $@; fi
+
+out/bench-%.sbnn: examples/fashion_mnist/net.pt $(VENV)/demo.stamp
+	@mkdir -p out
+	@$(BIN)/spikebnn map $< --target $* -o $@ --quiet
 
 lint types contract: $(VENV)/test.stamp
 

@@ -55,11 +55,11 @@ def test_help_loads_nothing_heavy(words):
 
 
 def test_every_module_can_be_imported_without_the_heavy_ones():
-    """All but the rooms made of torch load with torch, numba, brian2 and rich absent."""
+    """All but the rooms made of torch, and the kernels made of numba, load where none of that is installed."""
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in CODE
-        if "nn" not in path.relative_to(ROOT).parts and path.name not in ("__main__.py", "nn.py")
+        if "nn" not in path.relative_to(ROOT).parts and path.name not in ("__main__.py", "kernels.py")
     ]
     program = f"""
 import importlib, sys, json
@@ -135,11 +135,11 @@ def test_every_module_says_in_its_first_line_what_it_is():
 
 
 def test_no_module_is_longer_than_a_sitting():
-    """450 lines is where a seam hides."""
+    """At 400 lines look for the seam; at 600 there is one."""
     long = {
         path.name: lines
         for path in CODE
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 450
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 600
     }
     assert long == {}
 
@@ -163,7 +163,7 @@ def test_type_checkers_see_the_same_public_names():
 
 
 def test_a_public_function_stays_itself_when_a_module_has_its_name():
-    for name in ("run", "verify", "report", "compare", "export", "stream"):
+    for name in ("run", "verify", "report", "compare", "original", "score", "stream"):
         module = importlib.import_module(f"spikebnn.{name}")
         assert isinstance(module, ModuleType)
         assert not isinstance(getattr(spikebnn, name), ModuleType), name

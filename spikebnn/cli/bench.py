@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--simulator", "-s", metavar="NAME", help="one name, or several with commas (default: all)"
     )
     parser.add_argument(
-        "--limit", type=positive, default=1000, metavar="N", help="only the first N frames (default: 1000)"
+        "--limit", type=positive, default=4096, metavar="N", help="only the first N frames (default: 4096)"
     )
 
 
