@@ -217,6 +217,18 @@ def test_a_real_skip_is_refused_by_name():
         fold(network_of(w, values=None), FoldOptions(host="auto"))
 
 
+def test_a_layer_that_picks_its_inputs_by_a_constant_index_is_wiring():
+    w = writer(9)
+    dense(w, 6, "fc1")
+    w.activate("detach")
+    w.where = "pick"
+    w.node("index_select.default", Ref(w.at), 1, w.const(np.array([5, 0, 0, 3])), shape=(4,))
+    dense(w, 3, "fc2")
+    network = network_of(w)
+    assert fold(network).readout.synapses.taps.shape == (1, 4)
+    assert differing(network, FoldOptions(), frames_of(network, 50, 8)) == 0
+
+
 def test_zero_padding_is_the_absence_of_a_spike_and_of_its_offset():
     w = writer(1, 4, 4)
     w.where = "conv"

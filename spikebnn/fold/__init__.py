@@ -73,8 +73,8 @@ def _readout(state: Lowered) -> tuple[Readout, tuple[Finding, ...]]:
             raise ImportRefused("the output does not depend on any bit that cores could compute")
         if len(value.frontier) != 1:
             raise ImportRefused(
-                f"the host's last part starts at {len(value.frontier)} places ({', '.join(sorted(value.frontier))}); "
-                "it must start at one layer"
+                f"the host's last part starts at {len(value.frontier)} places ({', '.join(sorted(value.frontier))}), "
+                "as after a real-valued skip; it must start at one layer"
             )
         start = next(iter(value.frontier))
         value = state.values[start]

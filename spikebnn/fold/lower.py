@@ -23,7 +23,7 @@ from spikebnn.fold.options import FoldOptions
 from spikebnn.fold.settle import Settled, pool_bits, settle
 from spikebnn.fold.tail import Tail, closure, references, resolve
 from spikebnn.fold.values import Bits, Const, Pool, Real, Root, Sum, Value
-from spikebnn.network import Network, Node
+from spikebnn.network import Network, Node, Ref
 from spikebnn.threshold import NO_TAP, Finding, Layer
 
 GATE = "#bits"  # suffix of the identity root of a bit value
@@ -231,7 +231,7 @@ def _rewire(state: Lowered, node: Node, moving: Sequence[str]) -> None:
         _real(state, node, moving)
         return
     bits = [as_bits(state, n) for n in moving]
-    if any(b is None for b in bits) or len(moving) != len([n for n in references(node) if n in state.values]):
+    if any(b is None for b in bits) or _joins_constants(node, moving):
         _real(state, node, moving)
         return
     sources = {n: b for n, b in zip(moving, bits, strict=True) if b is not None}
@@ -243,6 +243,12 @@ def _rewire(state: Lowered, node: Node, moving: Sequence[str]) -> None:
         )
     for out, bit in zip(node.outs, _rewired(state, node, sources, head), strict=False):
         state.values[out] = bit
+
+
+def _joins_constants(node: Node, moving: Sequence[str]) -> bool:
+    """Does the node put constants beside computed values? An index that merely says where to read does not."""
+    joined = node.args[0] if node.args and isinstance(node.args[0], (tuple, list)) else ()
+    return any(isinstance(part, Ref) and part.name not in moving for part in joined)
 
 
 def _rewired(state: Lowered, node: Node, sources: Mapping[str, Bits], head: Bits) -> list[Bits]:
