@@ -22,7 +22,17 @@ from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
 from spikebnn.simulate.blas import BlasSession
-from spikebnn.simulate.lower import MEMBRANE, READS, READS_END, SUPPORTS, Plan, fit, lower, streaming
+from spikebnn.simulate.lower import (
+    MEMBRANE,
+    READS,
+    READS_END,
+    SUPPORTS,
+    SUPPORTS_AT,
+    Plan,
+    fit,
+    lower,
+    streaming,
+)
 from spikebnn.simulate.protocol import Answer, Session, Trace
 from spikebnn.simulate.wiring import Wiring, last_tick, wire
 
@@ -53,6 +63,7 @@ class BitwiseSession:
         self.threads = threads or _cores()
         self.streaming = streaming(program, self.wiring)
         self._plans: dict[bool, Plan] = {}
+        self._free: list[_State] = []  # memory of streamed blocks that are done
         self._fits: dict[tuple[bool, int], Plan] = {}
 
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
@@ -92,16 +103,25 @@ class BitwiseSession:
         plan, wiring, cores = self._plan(True, 1), self.wiring, len(self.program.cores)
         out = _Out(len(bits), cores, self.program, wiring, record)
         kind = READS_MEMBRANE if self.program.readout == "membrane" else READS_SPIKES
+        free = self._free
 
         def block(first: int) -> I64:
             some = slice(first, min(first + LANES, len(bits)))
-            state = _State(self.kernels, plan, wiring, 1, cores, len(self.program.base), some.stop - first)
+            try:
+                state = free.pop()
+                state.begin(some.stop - first)
+            except IndexError:
+                state = _State(
+                    self.kernels, plan, wiring, 1, cores, len(self.program.base), some.stop - first
+                )
             state.feed(0, bits[some])
             state.tick(0, 1, 1, kind)
             out.take(some, state, 0, slice(0, some.stop - first))
             if record:
                 out.raster[some] = state.bits(0)[:, : some.stop - first].T
-            return state.neuron_spikes
+            spikes = state.neuron_spikes.copy()
+            free.append(state)
+            return spikes
 
         return out.answer(self._each(block, range(0, len(bits), LANES)))
 
@@ -164,22 +184,29 @@ class _State:
     def __init__(
         self, kernels: Kernels, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int
     ) -> None:
-        self.kernels, self.plan, self.wiring, self.lanes = kernels, plan, wiring, lanes
+        self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
         self.ring = _aligned(plan.slots * plan.rows * 8)
         self.rows = _aligned(8 * (2 * inputs + 1))
-        self.planes = _aligned(1024 + 512 * supports)
+        self.planes = _aligned(SUPPORTS_AT + 512 * supports)
         self.v = _aligned(max(8, plan.state))
         self.numbers = np.zeros(LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
-        self.valid[:, :lanes] = 1
         self.counts = [np.zeros((frames, cores, LANES), np.int64) for _ in range(3)]
         self.sums = np.zeros((frames, sums, LANES), np.int64)
         self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
         on = self.ring.reshape(plan.slots, plan.rows, 8)[:, wiring.neurons + wiring.lines]
         on[:] = np.uint64(2**64 - 1)
         self.jobs = np.array([0, len(plan.job)], np.int64)
+        self.begin(lanes)
+
+    def begin(self, lanes: int) -> None:
+        """Count from nothing again, for another block of frames that need no memory of the last."""
+        self.lanes = lanes
+        self.valid[:] = np.arange(LANES) < lanes
+        for counts in (*self.counts, self.sums, self.neuron_spikes):
+            counts[:] = 0
 
     def silence(self, frames: int) -> None:
         """Only the first `frames` frames of the block exist; frame f of lane s is number s * frames per lane + f."""
@@ -192,15 +219,18 @@ class _State:
         """Put the active lines (lanes, lines) of a tick into the ring."""
         plan, first = self.plan, self.wiring.neurons
         at = 8 * (plan.rows * (tick % plan.slots) + first)
-        self.kernels[1](np.ascontiguousarray(lines), self.ring[at : at + 8 * lines.shape[1]])
+        many = lines.shape[1]
+        if many % 8:
+            lines = np.pad(lines, ((0, 0), (0, -many % 8)))
+        self.kernels[1](np.ascontiguousarray(lines).view(np.uint64), many, self.ring[at : at + 8 * many])
 
     def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
         p = self.plan
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
         self.kernels[0](
             tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
-            self.numbers, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.supports, p.events,
-            p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
+            self.numbers, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
+            p.events, p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:

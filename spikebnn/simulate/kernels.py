@@ -20,6 +20,7 @@ from numba.extending import intrinsic, models, register_model
 
 WORDS = 8  # of 64 lanes in a row
 LANES = 64 * WORDS
+QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neurons and their classes, then the supports
 TERNARY = bool(binding.get_host_cpu_features().get("avx512f"))
 I16, I32, I64 = (ir.IntType(bits) for bits in (16, 32, 64))
 ROW, ROW32 = ir.VectorType(I64, WORDS), ir.VectorType(I32, 2 * WORDS)
@@ -196,7 +197,7 @@ class _Sum:
             self.b.store(self.b.xor(old, carry), plane)
             carry = self.b.and_(old, carry)
 
-    def run(self, first, end, largest):
+    def add(self, first, end, largest):
         """Add all rows from entry `first` to `end`, a multiple of 4 of them."""
         b = self.b
         k = cgutils.alloca_once_value(b, first)
@@ -222,6 +223,11 @@ class _Sum:
             with b.if_then(left(size)):
                 step(size)
             size //= 2
+
+    def run(self, first, end, largest):
+        """Add all rows, and store the planes."""
+        b = self.b
+        self.add(first, end, largest)
         for number, plane in enumerate(self.p):
             word = b.gep(self.out, [ir.Constant(I64, WORDS * number)])
             done = b.store(b.load(plane), b.bitcast(word, ROW.as_pointer()))
@@ -251,6 +257,101 @@ def _count_here(typing, rows, index, first, number, out, to):
     return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
 
 
+@intrinsic
+def _classes(typing, rows, index, lists, quad, planes, to):
+    """Count the classes of four neurons that share a support: an input's class says which of them weigh it +1.
+
+    lists[quad] holds (first, number) of classes 15, 7, 14, 6, ... 8, 0 and then how many planes a class needs. Stored
+    at word `to`: 12 planes of the sum of classes 8 to 15, and from to + 96 * (c + 1) on those of c and c + 8 together.
+    """
+
+    def make(context, builder, signature, args):
+        b = builder
+        data = [context.make_array(signature.args[k])(context, b, args[k]).data for k in (0, 1, 4)]
+        table = b.gep(
+            context.make_array(signature.args[2])(context, b, args[2]).data,
+            [b.mul(args[3], ir.Constant(I64, 33))],
+        )
+        top = b.gep(data[2], [args[5]])
+
+        def number(value):
+            return ir.Constant(I64, value)
+
+        def plane(base, k):
+            return b.bitcast(b.gep(base, [number(WORDS * k)]), ROW.as_pointer())
+
+        def write(value, where):
+            b.store(value, where).align = 64
+
+        def read(where):
+            value = b.load(where)
+            value.align = 64
+            return value
+
+        zero = ir.Constant(ROW, [0] * WORDS)
+        for k in range(12):
+            write(zero, plane(top, k))
+
+        def body(planes):
+            made = _Sum(b, data[0], data[1], None, planes)
+            with cgutils.for_range(b, number(8)) as loop:
+                entry = b.gep(table, [b.mul(loop.index, number(4))])
+                first, many, second, more = (b.load(b.gep(entry, [number(k)])) for k in range(4))
+                for p in made.p:
+                    b.store(zero, p)
+                made.add(first, b.add(first, many), 32)
+                carry = zero
+                for k in range(12):
+                    old = read(plane(top, k))
+                    if k < planes:
+                        own = b.load(made.p[k])
+                        write(_odd(b, old, own, carry), plane(top, k))
+                        carry = _majority(b, old, own, carry)
+                    else:
+                        write(b.xor(old, carry), plane(top, k))
+                        carry = b.and_(old, carry)
+                made.add(second, b.add(second, more), 32)
+                goal = b.gep(top, [b.mul(b.sub(number(8), loop.index), number(96))])
+                for k in range(12):
+                    write(b.load(made.p[k]) if k < planes else zero, plane(goal, k))
+
+        few = b.icmp_signed("<=", b.load(b.gep(table, [number(32)])), number(8))
+        with b.if_else(few) as (small, large):
+            with small:
+                body(8)
+            with large:
+                body(12)
+        return context.get_dummy_value()
+
+    return types.void(rows, index, lists, types.int64, planes, types.int64), make
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _four(rows, index, quads, quad, planes):
+    """How many active inputs each of four neurons weighs +1: 12 planes at word QUADS_AT + 96 * neuron."""
+    to = QUADS_AT + 384
+    _classes(rows, index, quads, quad, planes, to)
+    c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = every(np.int64(0))
+    for k in range(0, 96, 8):
+        store(planes, QUADS_AT + 288 + k, load(planes, to + k))
+        at = to + 96 + k
+        q1, q2, q3 = load(planes, at + 96), load(planes, at + 192), load(planes, at + 288)
+        q4, q5, q6, q7 = (
+            load(planes, at + 384), load(planes, at + 480), load(planes, at + 576), load(planes, at + 672)
+        )  # fmt: skip
+        c0, s = full(q4, q5, c0)
+        c1, t = full(q6, q7, c1)
+        c2, s = full(s, t, c2)
+        store(planes, QUADS_AT + 192 + k, s)
+        c3, r1 = full(q1, q5, c3)
+        c4, r2 = full(q2, q6, c4)
+        c5, r3 = full(q3, q7, c5)
+        c6, s = full(r2, r3, c6)
+        store(planes, QUADS_AT + 96 + k, s)
+        c7, s = full(r1, r3, c7)
+        store(planes, QUADS_AT + k, s)
+
+
 @nb.njit(nogil=True, boundscheck=False)
 def _count_there(rows, index, first, number, out, to):
     return _count_here(rows, index, first, number, out, to)
@@ -278,9 +379,10 @@ def _wide(planes, to, number, lane):
     return total
 
 
-def _pack(bits, out):
-    """0/1 bytes (lanes, rows), at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64."""
-    lanes, many = bits.shape
+def _pack(eights, many, out):
+    """0/1 bytes (lanes, rows) by eights, at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64."""
+    lanes = eights.shape[0]
+    gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
     square = np.empty(64, np.uint64)
     for block in range(8):
         for first in range(0, many, 64):
@@ -288,9 +390,9 @@ def _pack(bits, out):
             for lane in range(64):
                 word = np.uint64(0)
                 if 64 * block + lane < lanes:
-                    line = bits[64 * block + lane, first : first + width]
-                    for k in range(width):
-                        word |= np.uint64(line[k]) << np.uint64(k)
+                    line = eights[64 * block + lane, first >> 3 : (first + width + 7) >> 3]
+                    for k in range(len(line)):
+                        word |= ((line[k] * gather) >> np.uint64(56)) << np.uint64(8 * k)
                 square[lane] = word
             step, mask = 32, np.uint64(0xFFFFFFFF)
             while step:  # transpose 64 x 64 bits: swap halves of halves
@@ -307,7 +409,7 @@ def _pack(bits, out):
 
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, planes, numbers,
-    job, inputs, sources, neurons, segments, index, supports, events, event_index, reads, membrane,
+    job, inputs, sources, neurons, segments, index, quads, supports, events, event_index, reads, membrane,
     spike_counts, axon_counts, synapse_counts, sums, neuron_spikes,
 ):  # fmt: skip
     """One tick of jobs[0] to jobs[1]: gather the active axons, integrate, leak, fire, reset, floor, and count."""
@@ -336,9 +438,19 @@ def _tick(
         for n in range(job[j, 2], job[j, 3]):
             me, mode, threshold, leak = neurons[n, 0], neurons[n, 1], neurons[n, 2], neurons[n, 3]
             support, constant = neurons[n, 6], neurons[n, 8]
+            if neurons[n, 16] >= 0:
+                _four(rows, index, quads, neurons[n, 16], planes)
+            ready = neurons[n, 17]
             # the sum over active synapses, as planes 0 to width-1 of the accumulator
             fresh = True
-            if support >= 0:
+            if ready >= 0:  # twice those weighed +1, less all of the support
+                carry, more = zero, zero
+                for k in range(width):
+                    carry, value = full(differ(load(planes, support + 8 * k), all_ones), more, carry)
+                    store(planes, 8 * k, value)
+                    more = load(planes, ready + 8 * k) if k < 12 else zero
+                fresh = False
+            elif support >= 0:
                 flip = every(neurons[n, 7])
                 for k in range(0, 8 * width, 8):
                     store(planes, k, differ(load(planes, support + k), flip))

@@ -19,9 +19,11 @@ from spikebnn.simulate.wiring import Wiring
 LONGEST = 4092  # rows in one list; the kernel counts up to 4095
 SHARED = (4, 16)  # a support is summed once if so many neurons share it, and it has so many rows
 FEW = 8  # kinds of events that are counted one by one; more are counted bit by bit
-NO_SUPPORT, NO_STATE, NO_LEVEL = -1, -1, 2
+FOUR = 192  # rows of a support from which on four neurons are summed together, input class by input class
+NO_SUPPORT, NO_STATE, NO_LEVEL, NO_QUAD = -1, -1, 2, -1
+QUADS_AT, SUPPORTS_AT = 1024, 2560  # words in the kernel's planes
 ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, SUPPORT, FLIP = range(8)
-CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END = range(8, 16)
+CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY = range(8, 18)
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
@@ -34,9 +36,10 @@ class Plan:
     job: I64  # (jobs, 11)
     inputs: I64  # (inputs + 1,); first source of each input, over all jobs
     sources: I64  # (sources, 2): row in the ring, delay
-    neurons: I64  # (neurons, 16)
+    neurons: I64  # (neurons, 18)
     segments: I64  # (segments, 3): first in index, number, shift
     index: Array  # (entries,); input rows of the job, inverted ones behind, a zero row last
+    quads: I64  # (quads, 33): first and number of 16 input classes, and planes that one needs
     supports: I64  # (supports, 3): first in index, number, word in planes
     events: (
         I64  # (groups, 6): first in event_index, number, start, per axon event, per synaptic event, is spikes
@@ -173,7 +176,8 @@ class _Build:
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
-                ("sources", 2), ("neurons", 16), ("segments", 3), ("supports", 3), ("events", 6), ("reads", 1), ("gain", 2)
+                ("sources", 2), ("neurons", 18), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6), ("reads", 1),
+                ("gain", 2),
             )
         }  # fmt: skip
         self.sizes = dict.fromkeys(self.columns, 0)
@@ -206,9 +210,11 @@ class _Build:
             merged = np.add.reduceat(weight[:, axon[by]], np.searchsorted(inverse[by], np.arange(k)), axis=1)
         supports, neurons, events = (self.sizes[name] for name in ("supports", "neurons", "events"))
         table, invert = self._sums(merged)
-        self._parameters(table, number, some, merged)
+        gain = self._parameters(table, number, some, merged)
         self._events(number, some, start, axon, inverse)
-        self.put("neurons", table)
+        order = np.argsort(table[:, SUPPORT] * (table[:, READY] != NO_QUAD), kind="stable")
+        self.put("neurons", table[order])
+        self.put("gain", gain[order])
         ends = [
             neurons,
             self.sizes["neurons"],
@@ -222,7 +228,8 @@ class _Build:
     def _sums(self, weight: Array) -> tuple[Array, int]:
         """The neurons' table with segments, supports and constants; and 1 where inverted inputs are read."""
         count, k = weight.shape
-        table = np.zeros((count, 16), np.int64)
+        table = np.zeros((count, 18), np.int64)
+        table[:, QUAD] = table[:, READY] = NO_QUAD
         plus, minus, size = weight == 1, weight == -1, (weight != 0).sum(axis=1)
         small = (np.abs(weight) <= 1).all(axis=1)
         support, offset = self._supports(weight, small & (size >= SHARED[1]) & (size <= LONGEST))
@@ -230,7 +237,9 @@ class _Build:
         table[:, SUPPORT] = offset
         # x summed where +1, and 1 - x where -1; with a support only the shorter of the two, twice
         by_plus = shared & (plus.sum(axis=1) <= minus.sum(axis=1))
-        plus &= (small & (by_plus | ~shared))[:, None]
+        by_plus |= self._quads(table, weight, support, size)
+        alone = table[:, READY] == NO_QUAD
+        plus &= (small & alone & (by_plus | ~shared))[:, None]
         minus &= (small & ~by_plus)[:, None]
         table[by_plus, FLIP] = -1
         table[:, CONSTANT] = np.where(by_plus, 1, -minus.sum(axis=1) * np.where(shared, 2, 1))
@@ -249,6 +258,28 @@ class _Build:
         table[:, SEGMENTS_END] = base + np.searchsorted(owner[order][row], np.arange(count), side="right")
         return table, int(wanted[:, k:].any())
 
+    def _quads(self, table: Array, weight: Array, support: Array, size: Array) -> Array:
+        """Put neurons of one large support together by fours, as far as they go; returns who is in."""
+        taken = np.zeros(len(weight), bool)
+        for number in np.unique(support[(support >= 0) & (size >= FOUR)]):
+            member = np.flatnonzero(support == number)
+            four = member[: len(member) // 4 * 4].reshape(-1, 4)
+            if not len(four):
+                continue
+            code = ((weight[four] > 0) << np.arange(4)[:, None]).sum(axis=1)
+            order = np.array([[c + 8, c] for c in range(7, -1, -1)]).ravel()  # 15, 7, 14, 6, ... 8, 0
+            wanted = (code[:, None] == order[:, None]) & (order[:, None] > 0)
+            first, count, row = self.lists.add(wanted.reshape(-1, weight.shape[1]), 2 * weight.shape[1])
+            rows = np.zeros((len(four) * 16, 2), np.int64)
+            rows[row] = np.stack([first, count], axis=1)
+            both = wanted.sum(axis=2).reshape(-1, 8, 2).sum(axis=2).max(axis=1)
+            planes = np.where(both < 256, 8, 12)
+            base = self.put("quads", np.concatenate([rows.reshape(len(four), 32), planes[:, None]], axis=1))
+            table[four[:, 0], QUAD] = base + np.arange(len(four))
+            table[four, READY] = QUADS_AT + 96 * np.arange(4)
+            taken[four] = True
+        return taken
+
     def _supports(self, weight: Array, able: Array) -> tuple[Array, Array]:
         """Number of each neuron's shared support within the job, and its word in `planes`; -1 for none."""
         support = np.full(len(weight), NO_SUPPORT)
@@ -260,10 +291,12 @@ class _Build:
             support[able & often] = inverse.ravel()
             member = np.flatnonzero(able & often)[at]
             first, number, _ = self.lists.add(weight[member] != 0, 2 * weight.shape[1])
-            self.put("supports", np.stack([first, number, 1024 + 512 * np.arange(len(patterns))], axis=1))
-        return support, np.where(support >= 0, 1024 + 512 * support, NO_SUPPORT)
+            self.put(
+                "supports", np.stack([first, number, SUPPORTS_AT + 512 * np.arange(len(patterns))], axis=1)
+            )
+        return support, np.where(support >= 0, SUPPORTS_AT + 512 * support, NO_SUPPORT)
 
-    def _parameters(self, table: Array, number: int, some: Array, weight: Array) -> None:
+    def _parameters(self, table: Array, number: int, some: Array, weight: Array) -> Array:
         """The neurons' own numbers, what they add to the sums, and how far a tick can move them."""
         core, readout = self.program.cores[number], self.program.readout
         table[:, ME] = self.wiring.neuron_first[number] + some
@@ -285,7 +318,7 @@ class _Build:
         leak, threshold = table[:, LEAK], table[:, THRESHOLD]
         up = np.maximum(weight, 0).sum(axis=1) + np.maximum(leak, 0)
         up += np.where(table[:, MODE] == SUBTRACT, np.maximum(-threshold, 0), 0)
-        self.put("gain", np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1))
+        return np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1)
 
     def _events(self, number: int, some: Array, start: int | None, axon: Array, inverse: Array) -> None:
         """What is counted in this job, by start of the window."""
