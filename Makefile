@@ -29,6 +29,7 @@ test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 bench: $(VENV)/demo.stamp out/bench.npz $(BENCH)
+	$(BIN)/python benchmarks/bench.py
 	@for program in $(BENCH); do $(BIN)/spikebnn bench $$program --data out/bench.npz; echo; done
 
 out/bench.npz: $(VENV)/demo.stamp $(FASHION)
