@@ -7,7 +7,7 @@ and every score equal the original network's, evaluated by its own framework whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from spikebnn.program import Program
 from spikebnn.simulate import Answer, Session, registry
 from spikebnn.threshold import Readout, ThresholdNetwork
 
-BATCH = 250  # frames that are compared at once
+ORACLE_BATCH = 250  # frames that the original network sees at once
+RASTER_BYTES = 1 << 28  # memory for the spikes that are compared at once
 SCHEMA = "spikebnn.certificate/1"
 
 
@@ -41,9 +42,9 @@ class Divergence:
     core: int | None = None
     neuron: int | None = None  # of the core
     unit: int | None = None  # of the layer
-    sum: int | None = None  # what the core added up
+    sum: int | None = None  # what the core added up, its leak left out
     expected_sum: int | None = None
-    threshold: int | None = None
+    threshold: int | None = None  # of that sum: the neuron's threshold minus its leak
     expected: float | None = None
     found: float | None = None
 
@@ -161,9 +162,11 @@ def verify(
     sessions = {name: simulator.load(program) for name, simulator in loaded.items()}
     tallies = {name: _Tally(name, loaded[name].version) for name in names}
     right: dict[str, int] = {"original": 0, **dict.fromkeys(names, 0)}
-    for first, expected in _expected(network, folded, evaluate, x):
-        part = x[first : first + BATCH]
-        labels = None if y is None else np.asarray(y[first : first + BATCH]).reshape(-1)
+    batch = max(ORACLE_BATCH, RASTER_BYTES // max(1, program.first[-1]))
+    for first in range(0, len(x), batch):
+        part = x[first : first + batch]
+        expected = _expected(network, folded, evaluate, part)
+        labels = None if y is None else np.asarray(y[first : first + batch]).reshape(-1)
         if labels is not None:
             right["original"] += int((expected.classes == labels).sum())
         lines = encode(program.encoder, part)
@@ -239,24 +242,32 @@ class _Expected:
     classes: I64
 
 
-def _expected(
-    network: Network, folded: ThresholdNetwork, evaluate: Evaluate, x: Array
-) -> Iterator[tuple[int, _Expected]]:
+def _expected(network: Network, folded: ThresholdNetwork, evaluate: Evaluate, x: Array) -> _Expected:
+    starts = range(0, len(x), ORACLE_BATCH)
+    parts = [_expected_of(network, folded, evaluate, x[k : k + ORACLE_BATCH]) for k in starts]
+    return _Expected(
+        bits={name: np.concatenate([p.bits[name] for p in parts]) for name in parts[0].bits},
+        sums=np.concatenate([p.sums for p in parts]),
+        scores=np.concatenate([p.scores for p in parts]),
+        classes=np.concatenate([p.classes for p in parts]),
+    )
+
+
+def _expected_of(network: Network, folded: ThresholdNetwork, evaluate: Evaluate, x: Array) -> _Expected:
     out = network.outputs[0]
     wanted = {layer.witness.value for layer in folded.layers if layer.witness} | {out, folded.readout.witness}
-    for first in range(0, len(x), BATCH):
-        seen = evaluate(network, {network.inputs[0]: x[first : first + BATCH].astype(folded.encoder.dtype)}, sorted(wanted))
-        frames = len(x[first : first + BATCH])
-        bits = {}
-        for layer in folded.layers:
-            if layer.witness is not None:
-                value = np.asarray(seen[layer.witness.value]).reshape(frames, -1)
-                shown = layer.witness.element >= 0
-                fired = value[:, np.where(shown, layer.witness.element, 0)] >= layer.witness.at_least
-                bits[layer.name] = np.where(shown, fired, 2).astype(np.uint8)
-        scores = np.asarray(seen[out], np.float64).reshape(frames, -1)
-        before = np.asarray(seen[folded.readout.witness], np.float64).reshape(frames, -1)
-        yield first, _Expected(bits, before, scores, scores.argmax(axis=1))
+    seen = evaluate(network, {network.inputs[0]: x.astype(folded.encoder.dtype)}, sorted(wanted))
+    frames = len(x)
+    bits = {}
+    for layer in folded.layers:
+        if layer.witness is not None:
+            value = np.asarray(seen[layer.witness.value]).reshape(frames, -1)
+            shown = layer.witness.element >= 0
+            fired = value[:, np.where(shown, layer.witness.element, 0)] >= layer.witness.at_least
+            bits[layer.name] = np.where(shown, fired, 2).astype(np.uint8)
+    scores = np.asarray(seen[out], np.float64).reshape(frames, -1)
+    before = np.asarray(seen[folded.readout.witness], np.float64).reshape(frames, -1)
+    return _Expected(bits, before, scores, scores.argmax(axis=1))
 
 
 def before_tail(readout: Readout, sums: Array) -> F64:
@@ -360,9 +371,9 @@ def _spike(
         core=core,
         neuron=int(neuron),
         unit=unit,
-        sum=int(trace.membranes[0, tick, 0]),
+        sum=int(trace.membranes[0, tick, 0]) - int(image.leak[neuron]),
         expected_sum=total,
-        threshold=int(image.threshold[neuron]),
+        threshold=int(image.threshold[neuron]) - int(image.leak[neuron]),
         expected=float(total >= int(wanted.threshold[unit])),
         found=float(answer.raster[frame, number]) if answer.raster is not None else None,
     )
