@@ -43,7 +43,7 @@ class Divergence:
     neuron: int | None = None  # of the core
     unit: int | None = None  # of the layer
     sum: int | None = None  # what the core added up, its leak left out
-    expected_sum: int | None = None
+    expected_sum: int | None = None  # the network's, moved as far as the core's threshold is (constants folded into it)
     threshold: int | None = None  # of that sum: the neuron's threshold minus its leak
     expected: float | None = None
     found: float | None = None
@@ -362,6 +362,7 @@ def _spike(
     unit = int(image.unit[neuron])
     known, _ = execute(folded, lines.sum(axis=1) if lines.shape[1] > 1 else lines[:, 0])
     total = int(wanted.sign[unit]) * int(sums(wanted.synapses, known)[0, unit])
+    threshold = int(image.threshold[neuron]) - int(image.leak[neuron])
     return Divergence(
         simulator=name,
         frame=first + frame,
@@ -372,8 +373,8 @@ def _spike(
         neuron=int(neuron),
         unit=unit,
         sum=int(trace.membranes[0, tick, 0]) - int(image.leak[neuron]),
-        expected_sum=total,
-        threshold=int(image.threshold[neuron]) - int(image.leak[neuron]),
+        expected_sum=total - int(wanted.threshold[unit]) + threshold,
+        threshold=threshold,
         expected=float(total >= int(wanted.threshold[unit])),
         found=float(answer.raster[frame, number]) if answer.raster is not None else None,
     )

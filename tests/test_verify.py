@@ -89,7 +89,8 @@ def test_a_planted_bit_error_is_named_with_frame_tick_layer_core_neuron_sum_and_
         folded = spikebnn.pipeline.thresholds(net)
         bits, _ = execute(folded, (x[first.frame : first.frame + 1] > 0).astype(np.uint8))
         layer = folded.layers[1]
-        assert first.expected_sum == int(layer.sign[0] * sums(layer.synapses, bits)[0, 0])
+        total = int(layer.sign[0] * sums(layer.synapses, bits)[0, 0])
+        assert first.expected_sum - first.threshold == total - int(layer.threshold[0])
         assert abs(first.sum - first.expected_sum) == 1
     with pytest.raises(NotEqualError, match=r"frames differ; first, \w+: frame \d+, tick \d+, layer 'fc2', core \d+, neuron \d+"):
         certificate.require()
