@@ -144,6 +144,21 @@ def add_where(typing, total, number, mask):
 
 
 @intrinsic
+def bit_of(typing, column, mask):
+    """64 bytes as one word: bit k is set where byte k shares a bit with the mask."""
+
+    def make(context, builder, signature, args):
+        kind = ir.VectorType(ir.IntType(8), 64)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        value = builder.load(builder.bitcast(data, kind.as_pointer()))
+        value.align = 1
+        found = builder.and_(value, _splat(builder, args[1], kind))
+        return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(kind, [0] * 64)), I64)
+
+    return types.uint64(column, types.uint8), make
+
+
+@intrinsic
 def ones(typing, word):
     return types.int64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
 
@@ -383,28 +398,16 @@ def _pack(eights, many, out):
     """0/1 bytes (lanes, rows) by eights, at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64."""
     lanes = eights.shape[0]
     gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
-    square = np.empty(64, np.uint64)
+    column = np.zeros(64, np.uint8)
     for block in range(8):
-        for first in range(0, many, 64):
-            width = min(64, many - first)
-            for lane in range(64):
-                word = np.uint64(0)
-                if 64 * block + lane < lanes:
-                    line = eights[64 * block + lane, first >> 3 : (first + width + 7) >> 3]
-                    for k in range(len(line)):
-                        word |= ((line[k] * gather) >> np.uint64(56)) << np.uint64(8 * k)
-                square[lane] = word
-            step, mask = 32, np.uint64(0xFFFFFFFF)
-            while step:  # transpose 64 x 64 bits: swap halves of halves
-                for k in range(64):
-                    if k & step == 0:
-                        swap = ((square[k] >> np.uint64(step)) ^ square[k + step]) & mask
-                        square[k] ^= swap << np.uint64(step)
-                        square[k + step] ^= swap
-                step >>= 1
-                mask ^= mask << np.uint64(step)
-            for k in range(width):
-                out[8 * (first + k) + block] = square[k]
+        here = eights[min(lanes, 64 * block) : min(lanes, 64 * block + 64)]
+        if len(here) < 64:
+            column[len(here) :] = 0
+        for eight in range((many + 7) >> 3):
+            for lane in range(len(here)):
+                column[lane] = (here[lane, eight] * gather) >> np.uint64(56)
+            for bit in range(min(8, many - 8 * eight)):
+                out[8 * (8 * eight + bit) + block] = bit_of(column, np.uint8(1 << bit))
 
 
 def _tick(
