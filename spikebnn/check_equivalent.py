@@ -42,6 +42,9 @@ def _summed(bits: I64, weight: I64) -> Form:
     if len(bits) and (np.diff(bits) > 0).all():
         kept = weight != 0
         return bits[kept], weight[kept]
+    order = np.argsort(bits, kind="stable")
+    if len(bits) and (np.diff(bits[order]) > 0).all():
+        return _summed(bits[order], weight[order])
     names, where = np.unique(bits, return_inverse=True)
     out = np.bincount(where.reshape(-1), weights=weight, minlength=len(names)).astype(np.int64)
     return names[out != 0], out[out != 0]
@@ -138,37 +141,60 @@ def _weights(core: Core) -> Array:
     return out
 
 
-def _integral(weight: I64, wires: list[_Wire | None], ticks: dict[int, list[int]], most: Array) -> _Neuron:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Axons:
+    """The wires of one core's axons, end to end."""
+
+    bits: I64  # the forms of all axons, one after the other
+    values: I64
+    start: I64  # (axons,); where an axon's form begins
+    length: I64  # (axons,); 0 for control axons
+    first: I64  # (axons,); first and last tick of frame 0 at which something arrives
+    last: I64
+    ticks: dict[int, list[int]]  # of control axons
+
+
+def _axons(wires: list[_Wire | None], ticks: dict[int, list[int]]) -> _Axons:
+    nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    forms = [nothing if wire is None else wire.form for wire in wires]
+    length = np.array([len(form[0]) for form in forms], np.int64)
+    return _Axons(
+        bits=np.concatenate([nothing[0], *(form[0] for form in forms)]),
+        values=np.concatenate([nothing[1], *(form[1] for form in forms)]),
+        start=np.cumsum(length) - length,
+        length=length,
+        first=np.array([0 if wire is None else wire.tick for wire in wires], np.int64),
+        last=np.array([0 if wire is None else wire.tick + wire.span - 1 for wire in wires], np.int64),
+        ticks=ticks,
+    )
+
+
+def _integral(weight: I64, axons: _Axons, most: Array) -> _Neuron:
     """What one row of synapses adds up in a frame."""
     at = np.flatnonzero(weight)
-    bits, values, pulses = [], [], dict[int, int]()
-    first: int | None = None
-    last = 0
-    for axon, w in zip(at.tolist(), weight[at].tolist(), strict=True):
-        wire = wires[axon]
-        if wire is None:
-            for tick in ticks[axon]:
-                pulses[tick] = pulses.get(tick, 0) + w
-            continue
-        bits.append(wire.form[0])
-        values.append(w * wire.form[1])
-        first = wire.tick if first is None else min(first, wire.tick)
-        last = max(last, wire.tick + wire.span - 1)
-    nothing = np.zeros(0, np.int64)
-    form = _summed(np.concatenate([nothing, *bits]), np.concatenate([nothing, *values]))
-    count = most[form[0]]
-    low = int((np.minimum(form[1], 0) * count).sum())
-    high = int((np.maximum(form[1], 0) * count).sum())
-    return _Neuron(form, low, high, first, last, pulses)
+    pulses: dict[int, int] = {}
+    for axon in [axon for axon in axons.ticks if weight[axon]]:
+        for tick in axons.ticks[axon]:
+            pulses[tick] = pulses.get(tick, 0) + int(weight[axon])
+    if axons.ticks:
+        at = at[~np.isin(at, list(axons.ticks))]
+    length = axons.length[at]
+    into = np.arange(int(length.sum())) + np.repeat(axons.start[at] - (np.cumsum(length) - length), length)
+    form = _summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
+    high = int(form[1][form[1] > 0] @ most[form[0][form[1] > 0]])
+    low = int(form[1][form[1] < 0] @ most[form[0][form[1] < 0]])
+    first = int(axons.first[at].min()) if len(at) else None
+    return _Neuron(form, low, high, first, int(axons.last[at].max(initial=0)), pulses)
 
 
 def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> None:
     core = walk.program.cores[number]
     weights = _weights(core)
     wires, ticks = walk.axons(number)
+    axons = _axons(wires, ticks)
     most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
     for n in range(core.neurons):
-        got = _integral(weights[n], wires, ticks, most)
+        got = _integral(weights[n], axons, most)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
         walk.seen[number, n] = got
@@ -264,7 +290,8 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
                 same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
                 _claim(same, f"{where} has other synapses than the score")
         if levels:
-            _claim(len(bits) == 1 and sorted(levels) == list(range(low + 1, high + 1)), f"sum {k} has other levels than {low + 1} to {high}")
+            all_there = len(bits) == 1 and sorted(levels) == list(range(low + 1, high + 1))
+            _claim(all_there, f"sum {k} has other levels than {low + 1} to {high}")
             _claim(base == fixed + low, f"sum {k} starts at {base}, not at {fixed + low}")
             continue
         got_form = _summed(np.concatenate(bits), np.concatenate(values))

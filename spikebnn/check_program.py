@@ -11,6 +11,8 @@ from spikebnn.program import CLEAR, MEMORYLESS, NO_FLOOR, NONE, SATURATE, SUBTRA
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
+__all__ = ["check_emit", "check_equivalent", "check_program"]
+
 _RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract", NONE: "none"}
 _FLOORS = {SATURATE: "saturate", CLEAR: "clear"}
 
@@ -75,7 +77,8 @@ def _wiring(program: Program, target: Target) -> None:
     neurons = np.array([core.neurons for core in program.cores], np.int64)
     source, neuron, reader, axon, delay = program.routes.astype(np.int64).T
     count = len(axons)
-    _claim(((0 <= source) & (source < count) & (0 <= reader) & (reader < count)).all(), "a route names a core that is not")
+    inside = (source >= 0) & (source < count) & (reader >= 0) & (reader < count)
+    _claim(inside.all(), "a route names a core that is not")
     _claim((neuron < neurons[source]).all() and (axon < axons[reader]).all(), "a route names a neuron or axon that is not")
     low, high = target.neuron.delay_min, target.neuron.delay_max
     _claim(((low <= delay) & (delay <= high)).all(), f"a delay is outside {low} to {high}")
@@ -182,7 +185,8 @@ def _numbers(core: Core, number: int, membranes: set[tuple[int, int]], target: T
             _claim(leak == 0, f"{where} has a leak of {leak}")
             _claim(rule.threshold_min <= threshold <= rule.threshold_max, f"{where} has the threshold {threshold}")
         if int(core.floor[n]) != NO_FLOOR:
-            _claim(_FLOORS[int(core.floor_mode[n])] in rule.floors, f"{where} has the floor {_FLOORS[int(core.floor_mode[n])]}")
+            floor = _FLOORS[int(core.floor_mode[n])]
+            _claim(floor in rule.floors, f"{where} has the floor {floor}")
 
 
 def _membranes(program: Program, weights: list[Array], target: Target) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from spikebnn.arrays import I32, I64
 from spikebnn.partition.memory import run_bits, weight_bits
 from spikebnn.partition.pulse import make_pulse, values_of
-from spikebnn.partition.types import Bank, Pulse, Violation, connected, total
+from spikebnn.partition.types import Bank, Pulse, Violation, total
 from spikebnn.program import AUXILIARY, CLEAR, NO_FLOOR, SATURATE, SUBTRACT, ZERO
 from spikebnn.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Synapses
@@ -69,9 +69,9 @@ def axon_limit(target: Target, largest: int) -> int:
 
 def tap_cost(synapses: Synapses, target: Target) -> I64:
     """Axons that each tap takes when all rows share a core; (taps,)."""
-    some = connected(synapses).any(axis=0)
+    some = np.asarray((synapses.taps != NO_TAP).any(axis=0), bool)
     if target.synapse.format == "list":
-        return ((synapses.weight != 0).any(axis=0) & some).astype(np.int64)
+        return np.asarray((synapses.weight != 0).any(axis=0) & some, np.int64)
     cost = np.zeros(len(some), np.int64)
     for value in values_of(synapses.weight):
         cost += (synapses.weight == value).any(axis=0) & some

@@ -43,7 +43,9 @@ def bundles(bank: Bank, wanted: Array, values: tuple[int, ...], signals: int, li
             yield Bundle(neuron[some].astype(np.int32), key, nnz)
 
 
-def _cut(weight: Array, plugged: Array, values: tuple[int, ...], limit: int) -> list[tuple[Array, Array, Array, Array | None]]:
+def _cut(
+    weight: Array, plugged: Array, values: tuple[int, ...], limit: int
+) -> list[tuple[Array, Array, Array, Array | None]]:
     """Neurons, kinds of weight, taps and synapse counts of each piece."""
     need = np.stack([weight == v for v in values]) if values else (weight != 0)[None]
     need = need & plugged  # (kinds, neurons, taps)

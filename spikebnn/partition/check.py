@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from spikebnn.arrays import I64
 from spikebnn.errors import CheckError
-from spikebnn.partition.types import Partition
+from spikebnn.partition.types import Bank, Partition, Shard
 from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
@@ -23,10 +24,10 @@ def check_partition(partition: Partition, network: ThresholdNetwork, target: Tar
         _claim(0 < cells <= target.core.neurons, f"shard {number} of {bank.name} holds {cells} neurons")
         axons = len(shard.source) + sum(pulse.axons for pulse in bank.pulses)
         _claim(axons <= target.core.axons, f"shard {number} of {bank.name} has {axons} axons")
-        wanted = {(int(t), int(w) if target.synapse.format == "crossbar" else 0)
-                  for n in np.unique(shard.neuron) for t, w in zip(*bank.synapses.of(int(n)), strict=True)}
-        have = set(zip(shard.source.tolist(), shard.value.tolist(), strict=True))
-        _claim(wanted == have and len(have) == len(shard.source), f"shard {number} of {bank.name} has other axons than its neurons read")
+        wanted = _reads(bank, shard, target.synapse.format == "crossbar")
+        have = np.stack([shard.source.astype(np.int64), shard.value], axis=1)
+        same = len(wanted) == len(have) and (wanted == have[np.lexsort(have.T[::-1])]).all()
+        _claim(same, f"shard {number} of {bank.name} has other axons than its neurons read")
     fed: dict[tuple[int, int], int] = {}
     served: dict[tuple[int, int], list[int]] = {}
     for sender, column, reader, axon, delay in partition.routes.tolist():
@@ -42,10 +43,21 @@ def check_partition(partition: Partition, network: ThresholdNetwork, target: Tar
             _claim((signal < partition.inputs) != ((number, axon) in fed), f"axon {axon} of shard {number} is not fed")
     for (sender, column), readers in served.items():
         most_axons, most_cores = target.fan.axons_per_neuron, target.fan.cores_per_neuron
-        _claim(most_axons is None or len(readers) <= most_axons, f"column {column} of shard {sender} feeds {len(readers)} axons")
-        _claim(most_cores is None or len(set(readers)) <= most_cores, f"column {column} of shard {sender} reaches {len(set(readers))} cores")
+        where, cores = f"column {column} of shard {sender}", len(set(readers))
+        _claim(most_axons is None or len(readers) <= most_axons, f"{where} feeds {len(readers)} axons")
+        _claim(most_cores is None or cores <= most_cores, f"{where} reaches {cores} cores")
     scores = network.readout.synapses.neurons
     _claim(len(partition.base) == scores, f"{len(partition.base)} sums where the network has {scores}")
+
+
+def _reads(bank: Bank, shard: Shard, typed: bool) -> I64:
+    """Rows (signal, weight), each once and in order, of what the neurons of a shard read; weight 0 for lists."""
+    neuron = np.unique(shard.neuron)
+    taps = bank.synapses.taps[bank.synapses.patch[neuron]].astype(np.int64)
+    weight = bank.synapses.weight[bank.synapses.row[neuron]].astype(np.int64)
+    on = (taps >= 0) & (weight != 0)
+    code = np.unique(taps[on] * 2**17 + (weight[on] + 2**16 if typed else 2**16))
+    return np.stack([code >> 17, (code & (2**17 - 1)) - 2**16], axis=1)
 
 
 def _claim(true: bool, wrong: str) -> None:

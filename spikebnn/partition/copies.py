@@ -91,7 +91,7 @@ def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target:
 def column_signals(banks: Sequence[Bank], shards: Sequence[Shard]) -> I32:
     """The signal of every column, shard by shard."""
     each = [banks[shard.bank].first + shard.neuron for shard in shards]
-    return np.concatenate([np.zeros(0, np.int32), *each]).astype(np.int32)
+    return np.asarray(np.concatenate([np.zeros(0, np.int32), *each]), np.int32)
 
 
 def _rank(fresh: Array) -> I64:

@@ -111,7 +111,7 @@ def spots(layer: Settled) -> I32:
 
 
 def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bool) -> str:
-    """ "whole" (one tick), "gather" (counts over the frame) or "split"."""
+    """One of "whole" (one tick), "gather" (adds up counts over the frame) and "split"."""
     if not layer.live.any():
         return "whole"
     counts = most > 1 and bool(((layer.synapses.taps >= 0) & (layer.synapses.taps < inputs)).any())
@@ -167,7 +167,7 @@ def _split(
     limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
     lacks = cannot_split(target)
     if recipe.split == "none" or lacks:
-        remedy = 'use --split exact' if not lacks else "use more groups, fewer input channels or another target"
+        remedy = "use --split exact" if not lacks else "use more groups, fewer input channels or another target"
         why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
         return _too_wide(layer.name, widest, limit, target, why, remedy)
     count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)

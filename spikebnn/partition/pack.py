@@ -27,6 +27,7 @@ class NoRoom(Exception):
 class Room:
     """What one core offers to the neurons of a bank, and the prices."""
 
+    typed: bool  # crossbar: an axon has the weight of its type
     columns: int
     axons: int
     edges: int | None
@@ -48,8 +49,8 @@ def room_of(bank: Bank, target: Target) -> Room:
         control += pulse.axons * run_bits(rule, weight_bits(rule, largest), columns)
     lists = rule.format == "list" and target.core.synapse_bits is not None
     return Room(
-        columns=columns, axons=target.core.axons - bank.controls, edges=target.core.output_edges,
-        bits=target.core.synapse_bits if lists else None, dense=_both(rule, wide, columns),
+        typed=rule.format == "crossbar", columns=columns, axons=target.core.axons - bank.controls,
+        edges=target.core.output_edges, bits=target.core.synapse_bits if lists else None, dense=_both(rule, wide, columns),
         sparse=_both(rule, wide + index, columns) if index is not None else None, control=control,
     )
 
@@ -69,16 +70,16 @@ def pack(bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: T
     signals = len(late)
     parts = list(bundles(bank, copies > 0, values, signals, room.axons))
     late = np.tile(late, max(len(values), 1)).astype(np.int64)
-    best: list[Shard] | None = None
+    best: list[_Filled] | None = None
     for order in _orders(bank, parts):
-        shards = _fill(bank, index, [parts[i] for i in order], copies, edges, late, room, values)
-        if best is None or _cost(shards) < _cost(best):
-            best = shards
-    return best or []
+        cores = _fill(index, [parts[i] for i in order], copies, edges, late, room)
+        if best is None or _cost(cores) < _cost(best):
+            best = cores
+    return [_shard(bank, index, core, values, signals) for core in best or []]
 
 
-def _cost(shards: Sequence[Shard]) -> tuple[int, int]:
-    return len(shards), sum(len(shard.source) for shard in shards)
+def _cost(cores: Sequence[_Filled]) -> tuple[int, int]:
+    return len(cores), sum(len(core.key) for core in cores)
 
 
 def _orders(bank: Bank, parts: Sequence[Bundle]) -> Iterator[list[int]]:
@@ -96,40 +97,46 @@ def _orders(bank: Bank, parts: Sequence[Bundle]) -> Iterator[list[int]]:
                 yield order.tolist()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Filled:
+    """A core's columns and axons; torn where a bundle came only in part."""
+
+    neuron: I32
+    key: I64
+    torn: bool
+
+
 def _fill(
-    bank: Bank, index: int, parts: Sequence[Bundle], copies: I64, edges: I64, late: I64, room: Room,
-    values: tuple[int, ...],
-) -> list[Shard]:
+    index: int, parts: Sequence[Bundle], copies: I64, edges: I64, late: I64, room: Room
+) -> list[_Filled]:
     """Next fit: a bundle goes to the open core if it fits there whole, or if it would fit no core whole."""
-    shards: list[Shard] = []
+    out: list[_Filled] = []
     core = _Core(room, late)
     for part in parts:
         columns = np.repeat(part.neuron, copies[part.neuron])
+        whole = len(columns)
         while len(columns):
             fits = core.fits(part, columns, edges)
             if fits < len(columns) and core.columns and (fits == 0 or _alone(room, late, part, columns, edges)):
-                shards.append(_shard(bank, index, core, values))
-                core.empty()
+                out.append(core.closed())
                 continue
             if fits == 0:
                 raise NoRoom(f"neuron {columns[0]} of bank {index} does not fit an empty core")
-            core.torn |= fits < int(copies[part.neuron].sum())
+            core.torn |= fits < whole and (room.typed or part.nnz is not None)
             core.add(part, columns[:fits], edges)
             columns = columns[fits:]
     if core.columns:
-        shards.append(_shard(bank, index, core, values))
-    return shards
+        out.append(core.closed())
+    return out
 
 
-def _shard(bank: Bank, index: int, core: _Core, values: tuple[int, ...]) -> Shard:
-    neuron = np.concatenate(core.taken).astype(np.int32)
-    signals = len(core.late) // max(len(values), 1)
-    key = np.sort(core.held())
+def _shard(bank: Bank, index: int, core: _Filled, values: tuple[int, ...], signals: int) -> Shard:
+    key = np.sort(core.key)
     if core.torn:  # some neurons of a bundle went elsewhere, and may be the only ones that read an axon
-        key = np.intersect1d(key, _keys(bank, np.unique(neuron), values, signals))
+        key = np.intersect1d(key, _keys(bank, np.unique(core.neuron), values, signals))
     kind, source = np.divmod(key, signals)
     value = np.asarray(values, np.int16)[kind] if values else np.zeros(len(key), np.int16)
-    return Shard(bank=index, neuron=neuron, source=source.astype(np.int32), value=value)
+    return Shard(bank=index, neuron=core.neuron, source=source.astype(np.int32), value=value)
 
 
 def _keys(bank: Bank, neuron: I32, values: tuple[int, ...], signals: int) -> I64:
@@ -165,14 +172,15 @@ class _Core:
         self.columns = self.axons = self.edges = self.bits = 0
         self.torn = False
 
-    def held(self) -> I64:
-        return np.concatenate(self.keys)
-
-    def empty(self) -> None:
-        self.count[self.held()] = 0
+    def closed(self) -> _Filled:
+        """What the core holds; the core is empty afterwards."""
+        key = np.concatenate(self.keys)
+        done = _Filled(np.concatenate(self.taken).astype(np.int32), key, self.torn)
+        self.count[key] = 0
         self.keys, self.taken = [], []
         self.columns = self.axons = self.edges = self.bits = 0
         self.torn = False
+        return done
 
     def fits(self, part: Bundle, columns: I32, edges: I64) -> int:
         """How many of the columns fit, from the first on."""

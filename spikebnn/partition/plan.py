@@ -90,9 +90,11 @@ def _pack_backward(
             shards = pack(bank, index, copies, edges, _late(bank, plan, target), target)
         except NoRoom:
             return _no_room(bank, target)
-        if bank.role in ("whole", "aggregate") and bank.name not in splitters and int(copies.max(initial=0)) > 1:
-            if _relays_are_cheaper(bank, shards, copies, demand, heard, inputs, plan.signals, target):
-                return bank.name
+        copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
+        if copied and bank.name not in splitters and _relays_are_cheaper(
+            bank, shards, demand, heard, inputs, plan.signals, target
+        ):
+            return bank.name
         out.append(shards)
         demand = with_readers(demand, shards)
     return [shard for shards in reversed(out) for shard in shards]
@@ -109,7 +111,7 @@ def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
 
 
 def _relays_are_cheaper(
-    bank: Bank, shards: Sequence[Shard], copies: I64, demand: Demand, heard: I64, inputs: int, signals: int, target: Target
+    bank: Bank, shards: Sequence[Shard], demand: Demand, heard: I64, inputs: int, signals: int, target: Target
 ) -> bool:
     """Compare copies in place with a relay per neuron that is copied instead.
 

@@ -82,7 +82,7 @@ def _bank(
 def _membrane(readout: Settled, layer: int, counts: bool, first: int, target: Target) -> Answer:
     """Memoryless neurons with a threshold out of reach; slices of a wide one are added by the host."""
     if not target.neuron.membrane_readout:
-        return _refuse(readout, f"{target.name} has no membrane readout", 'use --readout thermometer or burst')
+        return _refuse(readout, f"{target.name} has no membrane readout", "use --readout thermometer or burst")
     if counts:
         return _refuse(readout, "a membrane readout takes one tick, but the inputs come in bursts", "use --readout burst")
     s = readout.synapses
@@ -134,7 +134,8 @@ def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first:
     if rule.format == "crossbar" and types < 0:
         return _types(readout, target)
     part = Synapses(weight=s.weight, taps=s.taps, row=s.row[sums], patch=s.patch[sums])
-    bias, pulses = 1 - theta, ()
+    bias = 1 - theta
+    pulses: tuple[Pulse, ...] = ()
     if multi and (bias > 0).any():
         pulse = make_pulse("bias", np.maximum(bias, 0), +1, (0,), rule, values, types)
         if pulse is None:

@@ -7,13 +7,13 @@ get them as a change of threshold, and no synapse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spikebnn.arrays import I16, I32, I64, Array, door
 from spikebnn.partition.types import total, used
-from spikebnn.threshold import NO_TAP, Layer, Synapses, ThresholdNetwork
+from spikebnn.threshold import NO_TAP, Synapses, ThresholdNetwork
 
 NEVER, ALWAYS, LIVE = range(3)
 
@@ -42,17 +42,18 @@ def settle(network: ThresholdNetwork, most: int) -> tuple[tuple[Settled, ...], S
     count[-1] = 0
     layers: list[Settled] = []
     for layer in network.layers:
-        settled = _settle(layer, layer.sign < 0, layer.threshold.astype(np.int64), state, count)
+        settled = _settle(layer.synapses, layer.sign < 0, layer.threshold.astype(np.int64), state, count)
+        settled = replace(settled, name=layer.name, kind=layer.kind, first=layer.first, shape=layer.shape)
         state[layer.first : layer.first + layer.neurons] = np.where(
             settled.live, LIVE, np.where(settled.threshold <= settled.low, ALWAYS, NEVER)
         )
         layers.append(settled)
     none = np.zeros(network.readout.synapses.neurons, bool)
-    return tuple(layers), _settle(network.readout, none, np.zeros(len(none), np.int64), state, count)
+    scores = _settle(network.readout.synapses, none, np.zeros(len(none), np.int64), state, count)
+    return tuple(layers), replace(scores, name=network.readout.name)
 
 
-def _settle(layer: Layer | object, falling: Array, threshold: I64, state: Array, count: I64) -> Settled:
-    synapses: Synapses = layer.synapses  # type: ignore[attr-defined]
+def _settle(synapses: Synapses, falling: Array, threshold: I64, state: Array, count: I64) -> Settled:
     weight, row = synapses.weight, synapses.row
     if falling.any():
         weight = np.concatenate([weight, -weight])
@@ -74,15 +75,15 @@ def _settle(layer: Layer | object, falling: Array, threshold: I64, state: Array,
     low = total(np.minimum(synapses.weight, 0), mark, synapses.row, synapses.patch)
     high = total(np.maximum(synapses.weight, 0), mark, synapses.row, synapses.patch)
     return Settled(
-        name=getattr(layer, "name", ""),
-        kind=getattr(layer, "kind", "readout"),
+        name="",
+        kind="readout",
         synapses=frozen(synapses),
         threshold=threshold,
         low=low,
         high=high,
         live=(threshold > low) & (threshold <= high),
-        first=getattr(layer, "first", 0),
-        shape=tuple(getattr(layer, "shape", ())),
+        first=0,
+        shape=(),
     )
 
 

@@ -147,4 +147,4 @@ def total(weight: I16, mark: I64, row: I32, patch: I32) -> I64:
 
 def connected(synapses: Synapses) -> I64:
     """1 where a patch has a tap, 0 where it is padding; (patches, taps)."""
-    return (synapses.taps != NO_TAP).astype(np.int64)
+    return np.asarray(synapses.taps != NO_TAP, np.int64)
