@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 import spikebnn
-from spikebnn import data
-from spikebnn.score import score
+from spikebnn import data, sbnn
+from spikebnn.stream import scenario_names
 
 
 def main(examples: Path) -> None:
@@ -31,17 +31,17 @@ def main(examples: Path) -> None:
         for name in ("loihi-sim", "truenorth-sim"):
             target = spikebnn.load_target(name)
             first = Path(scratch) / "first.sbnn"
-            spikebnn.sbnn.save(spikebnn.map(net, target), first)
+            sbnn.save(spikebnn.map(net, target), first)
             program = spikebnn.load(first)
             again = Path(scratch) / "again.sbnn"
-            spikebnn.sbnn.save(program, again)
+            sbnn.save(program, again)
             assert first.read_bytes() == again.read_bytes(), "the program file is not reproducible"
             certificate = spikebnn.verify(
                 program, net, frames.x, frames.y, simulators=("reference", "bitwise")
             )
             assert certificate.equal, certificate.reason()
             run = spikebnn.run(program, frames.x)
-            judged = score(run, program, target, labels=frames.y)
+            judged = spikebnn.score(run, program, target, labels=frames.y)
             assert judged.accuracy is not None
             print(
                 f"  {name}: {len(frames.x)} frames equal, accuracy {judged.accuracy:.4f}, {len(program.cores)} cores"
@@ -49,6 +49,10 @@ def main(examples: Path) -> None:
         command = [sys.executable, "-m", "spikebnn"]
         listed = subprocess.run([*command, "targets", "--json"], capture_output=True, text=True, check=True)
         assert "loihi-sim" in {target["name"] for target in json.loads(listed.stdout)}
+        for name in scenario_names():
+            report = spikebnn.stream(name, limit=20)
+            assert report.decisions > 0, name
+            print(f"  {report.title}: {report.decisions} decisions of {report.windows} windows")
         probed = subprocess.run([*command, "doctor"], capture_output=True, text=True, check=False)
         assert probed.returncode == 0, probed.stdout + probed.stderr
     print(f"  Python {sys.version.split()[0]}, numpy {np.__version__}, no torch: the core works")
