@@ -7,7 +7,6 @@ turn in every round, on one thread, and the median of the rounds' ratios is show
 Packing of the input bits and all counts are included; every way's scores are compared.
 """
 
-# ruff: noqa: INP001
 from __future__ import annotations
 
 import argparse

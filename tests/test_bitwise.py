@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 from typing import Any
@@ -196,6 +198,30 @@ with warnings.catch_warnings(record=True) as seen:
 assert [str(w.message)[:22] for w in seen] == ["Numba is not installed"], seen
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "cpu", ["generic", "haswell"] if platform.machine() in ("x86_64", "AMD64") else ["generic"]
+)
+def test_a_plainer_processor_gives_the_same_answers(cpu: str) -> None:
+    """Without AVX-512 the kernels take another way through LLVM; here that code runs on whatever this machine is."""
+    code = """
+import numpy as np
+from spikebnn.simulate.conformance import vectors
+from spikebnn.simulate import registry
+for vector in vectors():
+    trace = registry.simulator("bitwise").load(vector.program).ticks(vector.drive[None], np.arange(vector.spikes.shape[1]))
+    assert (trace.spikes[0] == vector.spikes).all(), vector.name
+    assert (trace.membranes[0] == vector.membranes).all(), vector.name
+rng = np.random.default_rng(0)
+from tests.test_bitwise import agrees, one_core, program_bits, single
+for axons in (7, 300):
+    program = single(one_core(rng.choice([-1, 1], (9, axons)), rng.integers(-2, 3, 9)), axons)
+    agrees(program, program_bits(program, 0, 70, 0.5))
+"""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, env={**os.environ, "NUMBA_CPU_NAME": cpu}
+    )
 
 
 def test_numba_is_not_imported_before_it_is_used() -> None:

@@ -15,13 +15,22 @@ import numba as nb
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
 WORDS = 8  # of 64 lanes in a row
 LANES = 64 * WORDS
 QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neurons and their classes, then the supports
-TERNARY = bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+def _ternary_logic():
+    """Whether the code that Numba makes may use AVX-512: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES overrule the host."""
+    if config.CPU_NAME or config.CPU_FEATURES is not None:
+        return "+avx512f" in (config.CPU_FEATURES or "").split(",")
+    return bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+TERNARY = _ternary_logic()
 I16, I32, I64 = (ir.IntType(bits) for bits in (16, 32, 64))
 ROW, ROW32 = ir.VectorType(I64, WORDS), ir.VectorType(I32, 2 * WORDS)
 
