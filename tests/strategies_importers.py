@@ -30,12 +30,14 @@ def raw(name: str, batch: int | None) -> bytes:
     return raw_of(model, x if batch is None else x[:batch], batch is None)
 
 
-def raw_of(model: torch.nn.Module, x: torch.Tensor, free: bool = True, **extra: Any) -> bytes:
+def raw_of(model: torch.nn.Module, x: torch.Tensor, free: bool = True, core: bool = False) -> bytes:
+    """torch.export.save alone; `core` rewrites the graph in Core ATen first."""
     out = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         shapes = ({0: torch.export.Dim.AUTO},) if free else None
-        torch.export.save(torch.export.export(model, (x,), dynamic_shapes=shapes), out, **extra)
+        program = torch.export.export(model, (x,), dynamic_shapes=shapes)
+        torch.export.save(program.run_decompositions() if core else program, out)
     return out.getvalue()
 
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from spikebnn.errors import ImportRefused
 from spikebnn.evaluate import evaluate
-from spikebnn.importers import load_network, pt2
+from spikebnn.importers import load_network, on_torch, pt2
 from spikebnn.importers.diagnose import look
 from tests import zoo
 from tests.strategies_importers import edited, members, packed, raw_of, saved
@@ -101,6 +101,10 @@ OTHERS = {
     "safetensors": (
         lambda p: p.write_bytes(b'\x40\0\0\0\0\0\0\0{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + b"\0" * 4),
         "is a file of weights alone",
+    ),
+    "an old export": (
+        lambda p: p.write_bytes(packed({"serialized_exported_program.json": b"{}", "version": b"5.1"})),
+        "is an archive of torch.export older than 2.9 (export it again with a newer PyTorch)",
     ),
     "a zip of something": (lambda p: p.write_bytes(packed({"a.txt": b"x"})), "is a zip archive of 1 members, none of which"),
     "a cut zip": (lambda p: p.write_bytes(small()[:-30]), "is a damaged zip archive"),
@@ -339,8 +343,9 @@ def test_a_graph_that_asks_for_too_much_memory_is_refused(size):
         node_of(document, "ones")["inputs"][0]["arg"] = {"as_ints": size}
 
     network = pt2.read_bytes(edited(raw_of(Ones(), torch.zeros(2, 4)), GRAPH, change))
-    with pytest.raises(ImportRefused, match="has [0-9]+ elements; at most"):
-        evaluate(network, {"x": np.zeros((2, 4), np.float32)})
+    for run in (evaluate, on_torch.evaluate):
+        with pytest.raises(ImportRefused, match="has [0-9]+ elements; at most"):
+            run(network, {"x": np.zeros((2, 4), np.float32)})
 
 
 # ------------------------------------------------------------------ random damage

@@ -58,6 +58,14 @@ def test_a_graph_exported_without_our_help_is_read_just_as_well(name, batch):
     assert all(network.shapes[n][0] is None for n in (*network.inputs, *network.outputs))
 
 
+@pytest.mark.parametrize("name", ["binarynet_mlp", "overlapping_pool", "irnet_power_of_two", "sliced", "average_of_bits"])
+def test_a_graph_in_core_aten_is_read_just_as_well(name):
+    """`run_decompositions()` writes addmm, permutes and pools with indices instead."""
+    own, ours, kernels = both(pt2.read_bytes(raw_of(*zoo.member(name), core=True)), name)
+    assert np.allclose(kernels, own, rtol=1e-5, atol=1e-5)
+    assert np.allclose(ours, own, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_every_bit_of_every_inner_value_equals_torch(name):
     """All data that hold two numbers only are bits or signs; NumPy and torch agree on each."""
@@ -237,6 +245,46 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(name):
     with pytest.raises(ImportRefused, match=fragment.replace("(", r"\(").replace(")", r"\)")) as caught:
         from_module(model, x)
     assert "\n" not in str(caught.value)
+
+
+class Late(nn.Module):
+    """The state is written after it was read, so nothing in this call shows it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("trace", torch.zeros(4))
+
+    def forward(self, x):
+        y = x + self.trace
+        self.trace.copy_(y.mean(0))
+        return y
+
+
+class Counting(Late):
+    def forward(self, x):
+        y = x * self.trace
+        self.trace.add_(1)
+        return y
+
+
+@pytest.mark.parametrize("model", [Late(), Counting(), zoo.Stateful()], ids=lambda m: type(m).__name__)
+def test_state_kept_between_calls_is_refused_however_it_was_exported(model):
+    name = "membrane" if isinstance(model, zoo.Stateful) else "trace"
+    x = torch.zeros(2, 64 if isinstance(model, zoo.Stateful) else 4)
+    with pytest.raises(ImportRefused, match=rf"the buffer '{name}' is changed by every call and read by the next"):
+        from_module(model, x)
+    with pytest.raises(ImportRefused, match=rf"the buffer '{name}' is changed by every call and read by the next"):
+        pt2.read_bytes(raw_of(model, x))
+
+
+def test_a_buffer_that_is_only_counted_does_no_harm():
+    class Counter(Late):
+        def forward(self, x):
+            self.trace.add_(1)
+            return x * 2
+
+    for network in (from_module(Counter(), torch.zeros(2, 4)), pt2.read_bytes(raw_of(Counter(), torch.zeros(2, 4)))):
+        assert [node.op for node in network.nodes] == ["aten.mul.Tensor"]
 
 
 def test_a_branch_on_data_is_refused():

@@ -92,6 +92,8 @@ def _zip_kind(file: Path) -> str:
             return "a Keras model, which is not read yet (rebuild it as a torch module)"
         if any(n.endswith(".npy") for n in names):
             return "a NumPy archive of arrays, data rather than a network"
+        if any(n.endswith("serialized_exported_program.json") for n in names):
+            return "an archive of torch.export older than 2.9 (export it again with a newer PyTorch)"
         if is_export(names):
             return "a torch.export archive"
         return f"a zip archive of {len(names)} members, none of which is an exported graph"

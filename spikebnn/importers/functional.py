@@ -33,8 +33,8 @@ def _short(op: str) -> str:
 class Functional:
     """One pass over the nodes; `now` maps a name of the file to the value it stands for at present."""
 
-    def __init__(self, draft: Draft) -> None:
-        self.draft = draft
+    def __init__(self, draft: Draft, stored: set[str]) -> None:
+        self.draft, self.stored = draft, stored
         self.made: list[Node] = []
         self.now: dict[str, str] = {}
         self.parent: dict[str, tuple[str, Node, int]] = {}  # view -> (viewed, node, which output)
@@ -47,7 +47,8 @@ class Functional:
         for node in self.draft.nodes:
             self.step(node)
         self.draft.outputs = [self.read(name) for name in self.draft.outputs]
-        self.draft.changed_buffers = [(b, self.read(v)) for b, v in self.draft.changed_buffers]
+        self.draft.changed = [(b, self.read(v)) for b, v in self.draft.changed]
+        self.draft.changed += [(name, self.read(name)) for name in sorted(self.stored.intersection(self.now))]
         self.draft.nodes = self.made
 
     def fresh(self, like: str) -> str:

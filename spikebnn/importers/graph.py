@@ -26,7 +26,7 @@ class Draft:
     dtypes: dict[str, int] = field(default_factory=dict)  # ScalarType numbers
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
-    changed_buffers: list[tuple[str, str]] = field(default_factory=list)  # placeholder, new value
+    changed: list[tuple[str, str]] = field(default_factory=list)  # stored tensor, the value it is left with
 
 
 def _number(value: Any, kind: type) -> Any:

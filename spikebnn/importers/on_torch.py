@@ -14,8 +14,8 @@ from spikebnn.arrays import Array
 from spikebnn.errors import ImportRefused, InputError
 from spikebnn.evaluate import needed, reads
 from spikebnn.network import Network, Node, Ref
-from spikebnn.ops import OPS
-from spikebnn.ops.dtypes import dtype_of
+from spikebnn.ops import CONSTANT, OPS
+from spikebnn.ops.dtypes import dtype_of, guard_size
 
 _DROPPED = ("MemoryFormat", "Layout", "Device")
 
@@ -82,6 +82,8 @@ def evaluate(network: Network, feeds: Mapping[str, Array], want: Sequence[str] |
         for node in nodes:
             overload = _overload(torch, node)
             args, kwargs = _arguments(torch, overload, resolve(node.args), {k: resolve(v) for k, v in node.kwargs.items()})
+            if node.op in CONSTANT and args and isinstance(args[0], list):
+                guard_size(tuple(args[0]))
             if node.op == "aten.view.default":  # our views may stand for a reshape of another layout
                 overload = torch.ops.aten.reshape.default
             try:

@@ -41,9 +41,10 @@ def read(path: str | os.PathLike[str]) -> Network:
     damaged, ambiguous, pickled, in half precision or exported in training mode.
     """
     file = Path(path)
-    if file.stat().st_size > MOST_FILE:
-        raise ImportRefused(f"{file} has {file.stat().st_size} bytes; at most {MOST_FILE} are read")
-    return read_bytes(file.read_bytes(), str(file))
+    with damage_is_refused(str(file)):
+        if file.stat().st_size > MOST_FILE:
+            raise ImportRefused(f"{file} has {file.stat().st_size} bytes; at most {MOST_FILE} are read")
+        return read_bytes(file.read_bytes(), str(file))
 
 
 def read_bytes(data: bytes, name: str = "the archive") -> Network:
@@ -90,8 +91,8 @@ def _outputs(archive: Archive, draft: Draft, buffers: dict[str, str]) -> None:
             elif what != "as_none":
                 raise ImportRefused(f"the network returns something of kind '{what:.40}'; it must return tensors")
         elif kind == "buffer_mutation":
-            draft.changed_buffers.append((buffers[entry["buffer_name"]], entry["arg"]["name"]))
-        elif kind not in ("parameter_mutation", "user_input_mutation"):  # clamped weights are the model's own affair
+            draft.changed.append((buffers[entry["buffer_name"]], entry["arg"]["name"]))
+        elif kind not in ("parameter_mutation", "user_input_mutation"):
             raise ImportRefused(f"a graph output of kind '{kind:.40}' is not supported")
     if not draft.outputs or not draft.inputs:
         raise ImportRefused(f"the network has {len(draft.inputs)} inputs and {len(draft.outputs)} outputs that are tensors")
@@ -169,14 +170,14 @@ def _network(archive: Archive, digest: str) -> Network:
     _check_order(draft, tensors)
     for name, tensor in tensors.items():
         draft.shapes[name] = tensor.shape
-    Functional(draft).run()
-    changed = draft.changed_buffers
+    Functional(draft, set(tensors)).run()
+    made = draft.nodes
     batch = _static_batch(draft)
     BatchFree(draft, batch).run()
     draft.nodes = live(draft.nodes, draft.outputs)
     _check_ops(draft)
     used = {name for node in draft.nodes for name in reads(node)} | set(draft.outputs)
-    _check_state(draft, changed, used)
+    _check_state(draft, made, used, {v: k for k, v in buffers.items()})
     names = used | {out for node in draft.nodes for out in node.outs} | set(draft.inputs)
     network = Network(
         nodes=tuple(_sealed(node) for node in draft.nodes),
@@ -197,13 +198,21 @@ def _sealed(node: Node) -> Node:
     return Node(op=node.op, args=node.args, kwargs=MappingProxyType(dict(node.kwargs)), outs=node.outs, where=node.where)
 
 
-def _check_state(draft: Draft, changed: list[tuple[str, str]], used: set[str]) -> None:
-    """Refuse a network whose answer depends on what it was shown before."""
-    for buffer, value in changed:
-        if buffer in used and value in {out for node in draft.nodes for out in node.outs}:
+def _check_state(draft: Draft, made: list[Node], used: set[str], buffers: dict[str, str]) -> None:
+    """Refuse a network whose answer depends on what it was shown before.
+
+    A parameter that is clamped or rounded in place is the model's own affair: only data make it a
+    state. A buffer that is changed and read is one in any case.
+    """
+    data = set(draft.inputs)
+    for node in made:
+        if data.intersection(reads(node)):
+            data.update(node.outs)
+    for name, value in draft.changed:
+        if name in used and value != name and (name in buffers or value in data):
             raise ImportRefused(
-                f"the buffer '{buffer}' is changed by every call and read by the next, so the network keeps state;"
-                " only networks that answer each frame on its own are mapped"
+                f"the buffer '{buffers.get(name, name)}' is changed by every call and read by the next, so the network"
+                " keeps state; only networks that answer each frame on its own are mapped"
             )
 
 
