@@ -1,7 +1,7 @@
 """The bit-packed engine: 512 frames or streams side by side, one bit each, summed by carry-save adders.
 
 Programs through which frames stream, one per tick, are run frame by frame in the order of the layers
-(`lower.streaming` proves that this is the same); all others tick by tick. Both use one kernel. Blocks of 512
+(`arriving.streaming` proves that this is the same); all others tick by tick. Both use one kernel. Blocks of 512
 lanes run on threads, and no answer depends on how many. Without Numba the work is done by NumPy.
 """
 
@@ -21,6 +21,7 @@ from spikebnn.errors import InputError
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
+from spikebnn.simulate.arriving import streaming
 from spikebnn.simulate.blas import BlasSession
 from spikebnn.simulate.lower import (
     MEMBRANE,
@@ -31,7 +32,6 @@ from spikebnn.simulate.lower import (
     Plan,
     fit,
     lower,
-    streaming,
 )
 from spikebnn.simulate.protocol import Answer, Session, Trace
 from spikebnn.simulate.wiring import Wiring, last_tick, wire
@@ -289,7 +289,7 @@ def compiled_kernels() -> Kernels | None:
         from spikebnn.simulate.kernels import compiled
     except ImportError:
         warnings.warn(
-            "Numba is not installed, so the simulator bitwise works in NumPy: the same answers, about 20 times "
+            "Numba is not installed, so the simulator bitwise works in NumPy: the same answers, some 40 times "
             "slower. Install it with: pip install numba",
             RuntimeWarning,
             stacklevel=2,

@@ -14,7 +14,7 @@ from spikebnn.arrays import U8, Array
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
-from spikebnn.simulate.lower import Fed, joined, sources, streaming, weights
+from spikebnn.simulate.arriving import Fed, joined, sources, streaming, weights
 from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.reference import ReferenceSession
 from spikebnn.simulate.wiring import wire
