@@ -98,6 +98,14 @@ def test_no_answer_depends_on_threads() -> None:
         agrees(stateful, program_bits(stateful, 2, 2300, 0.5), threads)
 
 
+def test_the_threads_are_those_that_omp_num_threads_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = single(one_core(np.ones((1, 1), int), np.ones(1, int)), 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert session(program, 0).threads == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert session(program, 0).threads == len(os.sched_getaffinity(0))
+
+
 def test_large_weights_and_membranes_are_exact() -> None:
     weight = np.array([[2**20, -(2**20), 1], [3, -5, 7], [1000003, 999999, -1]])
     agrees(

@@ -279,8 +279,11 @@ def _aligned(words: int) -> U64:
 
 
 def _cores() -> int:
+    """Processors that this process may use; OMP_NUM_THREADS asks for fewer."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    here = len(affinity(0)) if affinity else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(here, int(asked))) if asked.isdigit() else here
 
 
 @lru_cache(maxsize=1)
