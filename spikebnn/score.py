@@ -102,7 +102,7 @@ class Score:
     @property
     def hybrid(self) -> bool:
         """Whether real-valued layers run on the host."""
-        return any(layer.where == "host" and layer.role in ("encoder", "head") for layer in self.layers)
+        return any(layer.where == "host" and layer.role in ("stem", "head") for layer in self.layers)
 
     @property
     def accuracy(self) -> float | None:
@@ -253,7 +253,9 @@ def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[L
     first = program.first
     rows: list[LayerScore] = []
     if program.encoder.kind == "host":
-        rows.append(LayerScore(name=_modules(program), role="encoder", where="host"))
+        graph = program.encoder.graph
+        role = "stem" if graph is not None and _weighs(graph) else "encoder"
+        rows.append(LayerScore(name=_modules(program), role=role, where="host"))
     for number, layer in enumerate(program.layers):
         spikes = placed = 0
         held, shared = [], False
@@ -294,10 +296,11 @@ def _modules(program: Program) -> str:
 
 def _host(program: Program) -> tuple[str, ...]:
     said = []
-    if program.encoder.kind == "host":
-        said.append(
-            f"{_modules(program)}: real-valued, computed on the host in NumPy; its energy is left out"
-        )
+    graph = program.encoder.graph
+    if graph is not None and _weighs(graph):
+        said.append(f"{_modules(program)}: real-valued, computed on the host in NumPy; its energy is left out")
+    elif graph is not None:
+        said.append(f"{_modules(program)}: the host compares the input with constants; its energy is left out")
     held = {int(number) for core in program.cores for number in np.unique(core.layer)}
     said += [
         f"{layer.name}: its sums are spikes that the host counts"

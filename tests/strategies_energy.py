@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from spikebnn.network import Network, Node, Ref
 from spikebnn.program import MEMORYLESS, NO_FLOOR, Core, Plane, Program, ProgramLayer
 from spikebnn.run import Counts, Run
 from spikebnn.threshold import Encoder, Readout, Synapses
@@ -22,6 +23,16 @@ def core(
         floor=np.full(neurons, NO_FLOOR, np.int32), floor_mode=np.zeros(neurons, np.uint8), start=zeros,
         layer=zeros + layer, unit=np.arange(neurons, dtype=np.int32),
     )  # fmt: skip
+
+
+def encoder_of(kind: str) -> Encoder:
+    """An encoder: "values", "stem" (a weighted layer on the host) or "host" (comparisons with constants)."""
+    if kind == "values":
+        return Encoder(kind=kind, shape=(4,), dtype="float32")
+    op = "aten.linear.default" if kind == "stem" else "aten.ge.Tensor"
+    node = Node(op=op, args=(Ref("x"), Ref("w")), outs=("y",), where="input")
+    graph = Network(nodes=(node,), tensors={"w": np.ones(4, np.float32)}, inputs=("x",), outputs=("y",), shapes={})
+    return Encoder(kind="host", shape=(4,), dtype="float32", graph=graph)
 
 
 def program(
@@ -44,7 +55,7 @@ def program(
         cores=cores, routes=np.array(routes or [], np.int32).reshape(-1, 5), lines=np.zeros((0, 4), np.int32), inputs=4,
         controls=np.zeros((0, 2), np.int32), period=period, latency=2 * period, readout="spikes",
         outputs=np.zeros((0, 3), np.int32), base=np.zeros(2, np.int32),
-        encoder=Encoder(kind=encoder_kind, shape=(4,), dtype="float32"), decoder=readout, layers=layers, target=target,
+        encoder=encoder_of(encoder_kind), decoder=readout, layers=layers, target=target,
         header={},
     )  # fmt: skip
 

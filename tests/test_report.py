@@ -38,7 +38,7 @@ def test_a_chip_without_prices_has_unknown_energy() -> None:
 
 
 def test_a_hybrid_network_is_never_called_all_spiking() -> None:
-    assert any(line.startswith("hybrid, not all-spiking: ") for line in headline(judged(encoder="host")))
+    assert any(line.startswith("hybrid, not all-spiking: ") for line in headline(judged(encoder="stem")))
     assert "all layers with weights run on the cores" in headline(judged())
 
 

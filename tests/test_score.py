@@ -118,11 +118,18 @@ def test_a_layer_alone_on_its_cores_has_its_own_events() -> None:
 
 
 def test_a_hybrid_network_says_what_runs_on_the_host() -> None:
-    made = program((core(),), encoder_kind="host")
+    made = program((core(),), encoder_kind="stem")
     out = score(run(made, 2), made, load_target("tiny-test"))
-    assert [(layer.where, layer.role) for layer in out.layers] == [("host", "encoder"), ("cores", "whole")]
+    assert [(layer.where, layer.role) for layer in out.layers] == [("host", "stem"), ("cores", "whole")]
     assert out.host == ("input: real-valued, computed on the host in NumPy; its energy is left out",)
     assert json.loads(out.to_json())["neurobench"]["SynapticOperations"]["Effective_MACs"] is None
+
+
+def test_comparing_the_input_with_constants_on_the_host_makes_no_hybrid() -> None:
+    made = program((core(),), encoder_kind="host")
+    out = score(run(made, 2), made, load_target("tiny-test"))
+    assert not out.hybrid
+    assert out.host == ("input: the host compares the input with constants; its energy is left out",)
 
 
 def test_a_subtracting_neuron_uses_as_many_neurons_as_its_chip_needs() -> None:
