@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.errors import CheckError
+from spikebnn.check_forms import Form, changing, claim, constants, form_of, summed
+from spikebnn.check_one_tick import equal_in_one_tick
 from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
-from spikebnn.threshold import Synapses, ThresholdNetwork
-
-Form = tuple[I64, I64]  # bits in rising order and their non-zero weights: what a wire carries in one frame
+from spikebnn.threshold import ThresholdNetwork
 
 
 def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
@@ -20,58 +19,14 @@ def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
     Weights are rebuilt from planes, routes and lines, through relays and partial sums, and compared exactly,
     with thresholds, arrival ticks and the pulses that compare and clear.
     """
-    state = _constants(network)
+    state = constants(network)
     walk = _Walk(program, network)
     for number in sorted(range(len(program.cores)), key=lambda k: int(program.cores[k].start.min(initial=0))):
         _core(walk, number, network, state)
     _scores(walk, network, state)
 
 
-def _claim(true: bool | np.bool_, wrong: str) -> None:
-    if not true:
-        raise CheckError(f"the program is not the network: {wrong}. This is a bug in spikebnn; please report it.")
-
-
-def _form(synapses: Synapses, neuron: int, sign: int = 1) -> Form:
-    """The summed weights of one neuron of the network."""
-    source, weight = synapses.of(neuron)
-    return _summed(source.astype(np.int64), sign * weight.astype(np.int64))
-
-
-def _summed(bits: I64, weight: I64) -> Form:
-    if len(bits) and (np.diff(bits) > 0).all():
-        kept = weight != 0
-        return bits[kept], weight[kept]
-    order = np.argsort(bits, kind="stable")
-    if len(bits) and (np.diff(bits[order]) > 0).all():
-        return _summed(bits[order], weight[order])
-    names, where = np.unique(bits, return_inverse=True)
-    out = np.bincount(where.reshape(-1), weights=weight, minlength=len(names)).astype(np.int64)
-    return names[out != 0], out[out != 0]
-
-
-def _constants(network: ThresholdNetwork) -> Array:
-    """Per bit: -1 where it changes, else the value it always has."""
-    most = network.encoder.ticks if network.encoder.kind == "burst" else 1
-    state = np.full(network.bits, -1, np.int8)
-    for layer in network.layers:
-        for n in range(layer.neurons):
-            bits, weight = _form(layer.synapses, n, int(layer.sign[n]))
-            count = np.where(bits < network.inputs, most, 1) * (state[bits] == -1)
-            fixed = int(weight[state[bits] == 1].sum())
-            low = fixed + int((np.minimum(weight, 0) * count).sum())
-            high = fixed + int((np.maximum(weight, 0) * count).sum())
-            theta = int(layer.threshold[n])
-            if theta <= low or theta > high:
-                state[layer.first + n] = theta <= low
-    return state
-
-
-def _changing(form: Form, state: Array) -> tuple[Form, int]:
-    """The form without constant bits, and what those add."""
-    bits, weight = form
-    live = state[bits] == -1
-    return (bits[live], weight[live]), int(weight[state[bits] == 1].sum())
+_ONE = np.array([1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +76,7 @@ class _Walk:
                 wires[axon] = _Wire(form, delay, self.spread)
         for source, neuron, _, axon, delay in self.routes[number].tolist():
             wire = self.said[source][neuron]
-            _claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
+            claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
             assert wire is not None
             wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span)
         return wires, ticks
@@ -180,7 +135,7 @@ def _integral(weight: I64, axons: _Axons, most: Array) -> _Neuron:
         at = at[~np.isin(at, list(axons.ticks))]
     length = axons.length[at]
     into = np.arange(int(length.sum())) + np.repeat(axons.start[at] - (np.cumsum(length) - length), length)
-    form = _summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
+    form = summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
     high = int(form[1][form[1] > 0] @ most[form[0][form[1] > 0]])
     low = int(form[1][form[1] < 0] @ most[form[0][form[1] < 0]])
     first = int(axons.first[at].min()) if len(at) else None
@@ -192,13 +147,18 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
     weights = _weights(core)
     wires, ticks = walk.axons(number)
     axons = _axons(wires, ticks)
+    if _one_tick(walk, core, axons) and equal_in_one_tick(core, weights, axons.bits, number, network, state):
+        for n, (layer, unit) in enumerate(zip(core.layer.tolist(), core.unit.tolist(), strict=True)):
+            said = np.array([network.layers[layer].first + unit])
+            walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1)
+        return
     most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
     for n in range(core.neurons):
         got = _integral(weights[n], axons, most)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
         walk.seen[number, n] = got
-        _claim(got.first is None or got.first >= start, f"{where} hears something before its window")
+        claim(got.first is None or got.first >= start, f"{where} hears something before its window")
         wire: _Wire | None = None
         if reset == SUBTRACT:
             wire = _partial(core, n, got, where, walk.program.period)
@@ -206,15 +166,28 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
             bit = network.layers[layer].first + unit
             theta, tick = _compared(core, n, got, where, walk.program.period)
             sign = int(network.layers[layer].sign[unit])
-            form, fixed = _changing(_form(network.layers[layer].synapses, unit, sign), state)
+            form, fixed = changing(form_of(network.layers[layer].synapses, unit, sign), state)
             same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
-            _claim(same, f"{where} has other synapses than neuron {unit} of the layer")
+            claim(same, f"{where} has other synapses than neuron {unit} of the layer")
             wanted = int(network.layers[layer].threshold[unit]) - fixed
-            _claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
+            claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
             wire = _Wire((np.array([bit]), np.array([1])), tick, 1)
         elif layer > len(network.layers):
             wire = _relay(core, n, got, weights[n], wires, where)
         walk.said[number][n] = wire
+
+
+def _one_tick(walk: _Walk, core: Core, axons: _Axons) -> bool:
+    """Whether every axon carries one bit in the one tick of all neurons, and nothing else happens."""
+    start = int(core.start[0]) if core.neurons else 0
+    return (
+        walk.program.period == 1
+        and not axons.ticks
+        and bool((axons.length == 1).all() and (axons.values == 1).all())
+        and bool((axons.first == start).all() and (axons.last == start).all() and (core.start == start).all())
+        and bool((core.reset == MEMORYLESS).all() and (core.layer < len(walk.network.layers)).all())
+        and bool((core.unit >= 0).all())
+    )
 
 
 def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | None], where: str) -> _Wire:
@@ -222,7 +195,7 @@ def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | No
     wire = wires[int(at[0])] if len(at) == 1 else None
     plain = wire is not None and int(weight[at[0]]) == 1 and not got.pulses
     plain = plain and int(core.threshold[n]) - int(core.leak[n]) == 1 and int(core.reset[n]) == MEMORYLESS
-    _claim(plain and wire is not None and wire.tick == int(core.start[n]), f"{where} does not repeat one wire")
+    claim(plain and wire is not None and wire.tick == int(core.start[n]), f"{where} does not repeat one wire")
     assert wire is not None
     return wire
 
@@ -230,15 +203,15 @@ def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | No
 def _partial(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire:
     """A neuron that emits its sum and its offset as spikes."""
     start, extra = int(core.start[n]), sum(got.pulses.values())
-    _claim(int(core.threshold[n]) == 1 and int(core.leak[n]) == 0, f"{where} does not count by ones")
+    claim(int(core.threshold[n]) == 1 and int(core.leak[n]) == 0, f"{where} does not count by ones")
     held = got.pulses.get(start, 0)
     at_once = (got.low == 0 or got.last <= start) and all(tick == start for tick in got.pulses)
     waits = got.high + held <= 0 and all(tick == start or tick >= got.last for tick in got.pulses)
-    _claim(at_once or waits, f"{where} counts before all its inputs have come")
-    _claim(got.low + extra >= 0, f"{where} can have a negative count")
-    _claim(got.low + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
+    claim(at_once or waits, f"{where} counts before all its inputs have come")
+    claim(got.low + extra >= 0, f"{where} can have a negative count")
+    claim(got.low + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
     span = got.high + extra + max(0, got.last - start, *(tick - start for tick in got.pulses))
-    _claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
+    claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
     return _Wire(got.form, start, max(1, span))
 
 
@@ -246,21 +219,21 @@ def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tupl
     """The sum from which on a neuron fires, and the tick in which it does."""
     threshold, leak, start = int(core.threshold[n]), int(core.leak[n]), int(core.start[n])
     if int(core.reset[n]) == MEMORYLESS:
-        _claim(got.first in (None, start) and got.last <= start, f"{where} hears its inputs in several ticks")
-        _claim(all(tick == start for tick in got.pulses), f"{where} gets its bias in the wrong tick")
-        _claim(period == 1 or threshold > leak, f"{where} fires on empty ticks")
+        claim(got.first in (None, start) and got.last <= start, f"{where} hears its inputs in several ticks")
+        claim(all(tick == start for tick in got.pulses), f"{where} gets its bias in the wrong tick")
+        claim(period == 1 or threshold > leak, f"{where} fires on empty ticks")
         return threshold - leak - sum(got.pulses.values()), start
-    _claim(int(core.reset[n]) == ZERO and leak == 0 and bool(got.pulses), f"{where} neither forgets nor compares")
+    claim(int(core.reset[n]) == ZERO and leak == 0 and bool(got.pulses), f"{where} neither forgets nor compares")
     go = min(got.pulses)
-    _claim(got.last <= go and max(got.pulses) < start + period, f"{where} compares too early or clears too late")
-    _claim(threshold > got.high and int(core.floor[n]) <= got.low, f"{where} does not wait for its comparison")
+    claim(got.last <= go and max(got.pulses) < start + period, f"{where} compares too early or clears too late")
+    claim(threshold > got.high and int(core.floor[n]) <= got.low, f"{where} does not wait for its comparison")
     v = np.append(np.arange(got.low + got.pulses[go], threshold), 0)  # all that can be left after the comparison
     for tick in sorted(got.pulses)[1:]:
         v = v + got.pulses[tick]
-        _claim((v < threshold).all(), f"{where} fires while it is cleared")
+        claim((v < threshold).all(), f"{where} fires while it is cleared")
         floor = 0 if int(core.floor_mode[n]) == CLEAR else int(core.floor[n])
         v = np.where(v < int(core.floor[n]), floor, v)
-    _claim(int(core.floor_mode[n]) in (CLEAR, SATURATE) and not v.any(), f"{where} carries something into the next frame")
+    claim(int(core.floor_mode[n]) in (CLEAR, SATURATE) and not v.any(), f"{where} carries something into the next frame")
     return threshold - got.pulses[go], go
 
 
@@ -268,33 +241,35 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
     program, most = walk.program, np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
     rows = _by(program.outputs, 0, len(program.base))
     for k in range(network.readout.synapses.neurons):
-        form, fixed = _changing(_form(network.readout.synapses, k), state)
+        form, fixed = changing(form_of(network.readout.synapses, k), state)
         low, high = (int((cut(form[1], 0) * most[form[0]]).sum()) for cut in (np.minimum, np.maximum))
         base, levels = int(program.base[k]), []
         bits, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for _, number, n in rows[k].tolist():
-            core, got, wire = program.cores[number], walk.seen[number, n], walk.said[number][n]
+            core, got, wire = program.cores[number], walk.seen.get((number, n)), walk.said[number][n]
             where = f"neuron {n} of core {number}, which sum {k} reads,"
             if wire is not None:  # a voter or a burst
                 bits.append(wire.form[0])
                 values.append(wire.form[1])
-                base += sum(got.pulses.values()) if int(core.reset[n]) == SUBTRACT else 0
-            elif program.readout == "membrane":
+                base += sum(got.pulses.values()) if got is not None and int(core.reset[n]) == SUBTRACT else 0
+                continue
+            assert got is not None
+            if program.readout == "membrane":
                 still = int(core.reset[n]) == MEMORYLESS and got.last <= int(core.start[n]) and not got.pulses
-                _claim(still and int(core.threshold[n]) > got.high, f"{where} does not hold its sum when it is read")
+                claim(still and int(core.threshold[n]) > got.high, f"{where} does not hold its sum when it is read")
                 bits.append(got.form[0])
                 values.append(got.form[1])
                 base += int(core.leak[n])
             else:
                 levels.append(_compared(core, n, got, where, program.period)[0])
                 same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
-                _claim(same, f"{where} has other synapses than the score")
+                claim(same, f"{where} has other synapses than the score")
         if levels:
             all_there = len(bits) == 1 and sorted(levels) == list(range(low + 1, high + 1))
-            _claim(all_there, f"sum {k} has other levels than {low + 1} to {high}")
-            _claim(base == fixed + low, f"sum {k} starts at {base}, not at {fixed + low}")
+            claim(all_there, f"sum {k} has other levels than {low + 1} to {high}")
+            claim(base == fixed + low, f"sum {k} starts at {base}, not at {fixed + low}")
             continue
-        got_form = _summed(np.concatenate(bits), np.concatenate(values))
+        got_form = summed(np.concatenate(bits), np.concatenate(values))
         same = np.array_equal(form[0], got_form[0]) and np.array_equal(form[1], got_form[1])
-        _claim(same, f"sum {k} has other synapses")
-        _claim(base == fixed, f"sum {k} starts at {base}, not at {fixed}")
+        claim(same, f"sum {k} has other synapses")
+        claim(base == fixed, f"sum {k} starts at {base}, not at {fixed}")
