@@ -25,7 +25,7 @@ def door(array: ArrayLike, dtype: DTypeLike, *shape: int | None) -> Array:
     are mistakes of the caller, never of a user.
     """
     given = np.asarray(array)
-    out = np.ascontiguousarray(given, dtype=dtype).reshape(given.shape)
+    out: Array = np.ascontiguousarray(given, dtype=dtype).reshape(given.shape)
     if out.dtype != given.dtype and not np.array_equal(out, given):
         raise ValueError(f"values of {given.dtype} do not fit {out.dtype}")
     if shape and (out.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, out.shape, strict=True))):
