@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -184,6 +185,14 @@ def raising(monkeypatch, error):
 def test_every_error_is_a_sentence_and_its_exit_code(capsys, monkeypatch, error, code, sentence):
     raising(monkeypatch, error)
     assert said(capsys, "targets") == (code, f"spikebnn: {sentence}")
+
+
+@pytest.mark.filterwarnings("always::RuntimeWarning")
+def test_a_warning_is_one_sentence_without_file_and_line(capsys, monkeypatch):
+    from spikebnn.cli import targets
+
+    monkeypatch.setattr(targets, "execute", lambda chosen: warnings.warn("numba is not installed.", RuntimeWarning) or 0)
+    assert said(capsys, "targets") == (0, "spikebnn: note: numba is not installed.")
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -49,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     words = joined(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _command(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            code = _command(words)
         sys.stdout.flush()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0
@@ -124,6 +127,12 @@ def _explain(error: Exception, words: list[str]) -> int:
     return _say(
         f"error: {type(error).__name__}: {text}. This is a bug in spikebnn; --debug shows the traceback", BUG
     )
+
+
+def _note(message: Warning | str, *_where_and_how: object, **_more: object) -> None:
+    """Show a warning as one sentence, without file and line."""
+    if "--quiet" not in sys.argv and "-q" not in sys.argv:
+        _say(f"note: {message}", 0)
 
 
 def _where(error: OSError) -> str:
