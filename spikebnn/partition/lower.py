@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikebnn.arrays import I32, I64
+from spikebnn.partition.digits import in_digits
 from spikebnn.partition.pulse import make_pulse, values_of
 from spikebnn.partition.readout import ReadoutBanks, lower_readout
 from spikebnn.partition.settle import Settled
@@ -36,6 +37,7 @@ def lower(
     layers: Sequence[Settled], readout: Settled, inputs: int, most: int, target: Target, recipe: Recipe, cut_bundles: bool
 ) -> Lowered:
     """Banks for every layer and the readout; with `cut_bundles` also those are split whose channels share no core."""
+    layers, readout = [in_digits(layer, target) for layer in layers], in_digits(readout, target)
     first = inputs + sum(len(layer.live) for layer in layers)
     ways = [_way(layer, inputs, most, target, cut_bundles) for layer in layers]
     multi = most > 1 or any(way == "split" for way in ways) or recipe.readout == "burst"
