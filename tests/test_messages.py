@@ -191,8 +191,14 @@ def test_every_error_is_a_sentence_and_its_exit_code(capsys, monkeypatch, error,
 def test_a_warning_is_one_sentence_without_file_and_line(capsys, monkeypatch):
     from spikebnn.cli import targets
 
-    monkeypatch.setattr(targets, "execute", lambda chosen: warnings.warn("numba is not installed.", RuntimeWarning) or 0)
+    def execute(chosen):
+        warnings.warn("numba is not installed.", RuntimeWarning, stacklevel=2)
+        return 0
+
+    monkeypatch.setattr(targets, "execute", execute)
     assert said(capsys, "targets") == (0, "spikebnn: note: numba is not installed.")
+    assert main(["targets", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_debug_shows_the_traceback(monkeypatch):

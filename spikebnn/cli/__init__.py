@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = joined(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note
+            warnings.showwarning = _silent if {"--quiet", "-q"} & set(words) else _note
             code = _command(words)
         sys.stdout.flush()
     except SystemExit as stop:
@@ -129,10 +129,13 @@ def _explain(error: Exception, words: list[str]) -> int:
     )
 
 
-def _note(message: Warning | str, *_where_and_how: object, **_more: object) -> None:
+def _note(message: Warning | str, *_how: object, **_more: object) -> None:
     """Show a warning as one sentence, without file and line."""
-    if "--quiet" not in sys.argv and "-q" not in sys.argv:
-        _say(f"note: {message}", 0)
+    _say(f"note: {message}", 0)
+
+
+def _silent(*_how: object, **_more: object) -> None:
+    """Show no warning."""
 
 
 def _where(error: OSError) -> str:
