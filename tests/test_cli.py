@@ -78,6 +78,32 @@ def test_an_output_never_replaces_an_input(capsys, tmp_path):
     assert net.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        (".", ". is a directory; -o names a file"),
+        ("/dev/null", "/dev/null is a device, not a file, and would be replaced; -o names a file"),
+        ("no/such/a.sbnn", "there is no directory {}/no/such to write a.sbnn into; make it first"),
+    ],
+)
+def test_an_output_that_cannot_be_a_file_is_refused_before_any_work(capsys, tmp_path, monkeypatch, output, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["map", NET, "--target", "loihi-sim", "-o", output]) == 2
+    assert capsys.readouterr().err == f"spikebnn: error: {sentence.format(os.path.realpath(tmp_path))}\n"
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_target_of_ones_own_goes_by_its_path(capsys, bench, tmp_path):
+    own = tmp_path / "mine.toml"
+    own.write_text('extends = "loihi-sim"\nname = "mine"\n')
+    told(capsys, "map", NET, "--target", own, "-o", tmp_path / "a.sbnn")
+    words = ["run", str(tmp_path / "a.sbnn"), "--data", str(bench / "x.npz")]
+    assert main(words) == 2
+    sentence = "the program was mapped for 'mine', a target file of your own; name it: --target mine.toml"
+    assert capsys.readouterr().err == f"spikebnn: error: {sentence}\n"
+    assert told(capsys, *words, "--target", own).startswith("mine, 200 frames")
+
+
 def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(capsys, tmp_path):
     goal = tmp_path / "net.sbnn"
     goal.write_bytes(b"old")

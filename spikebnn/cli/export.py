@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 import spikebnn
-from spikebnn.cli.screen import answer, busy, not_an_input
+from spikebnn.cli.screen import answer, busy, check_output
 
 _DTYPES = ("float32", "float64", "uint8", "int8", "int64", "bool")
 
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Export, and say what was written."""
-    not_an_input(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
+    check_output(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
     with busy(chosen, f"exporting {chosen.source}"):
         spikebnn.export(
             chosen.source,

@@ -12,7 +12,7 @@ from pathlib import Path
 import spikebnn
 from spikebnn.cli.facts import facts_of, text_of
 from spikebnn.cli.mapping import choices, mapping_options
-from spikebnn.cli.screen import answer, busy, not_an_input
+from spikebnn.cli.screen import answer, busy, check_output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def execute(chosen: argparse.Namespace) -> int:
     from spikebnn import sbnn
 
     output = chosen.output or f"{Path(chosen.network).stem}.sbnn"
-    not_an_input(output, chosen.network, chosen.target)
+    check_output(output, chosen.network, chosen.target)
     with busy(chosen, f"mapping {chosen.network} onto {chosen.target}"):
         program = spikebnn.map(chosen.network, chosen.target, **choices(chosen))
         sbnn.save(program, output)

@@ -10,7 +10,8 @@ import argparse
 import spikebnn
 from spikebnn import data
 from spikebnn.cli.parser import positive
-from spikebnn.cli.screen import answer, busy, colored, not_an_input, write
+from spikebnn.cli.screen import answer, busy, check_output, colored, write
+from spikebnn.errors import InputError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Run, score, report."""
     if chosen.output:
-        not_an_input(chosen.output, chosen.program, chosen.data, chosen.against)
+        check_output(chosen.output, chosen.program, chosen.data, chosen.against)
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
-    target = spikebnn.load_target(chosen.target or program.target)
+    target = spikebnn.load_target(chosen.target or _known(program.target))
     with busy(chosen, f"running {len(frames.x)} frames in {chosen.simulator}"):
         run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
         original = None if chosen.against is None else spikebnn.original(chosen.against, frames.x)
@@ -55,3 +56,12 @@ def execute(chosen: argparse.Namespace) -> int:
         write(chosen.output, score.to_json())
     answer(chosen, spikebnn.report(score, color=colored()).rstrip(), score.to_json().rstrip())
     return 0
+
+
+def _known(name: str) -> str:
+    """The name of the target that a program was mapped for, if it can be found by that name."""
+    if name not in spikebnn.target_names():
+        raise InputError(
+            f"the program was mapped for {name!r}, a target file of your own; name it: --target {name}.toml"
+        )
+    return name

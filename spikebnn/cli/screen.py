@@ -30,7 +30,7 @@ def as_json(data: Any) -> str:
 
 def write(path: str, text: str, *inputs: str | None) -> None:
     """Write a text file whole or not at all; refuse to replace one of the command's own inputs."""
-    not_an_input(path, *inputs)
+    check_output(path, *inputs)
     goal = Path(os.path.realpath(path))
     if goal.is_dir():
         raise InputError(f"{path} is a directory; -o names a file")
@@ -49,11 +49,17 @@ def write(path: str, text: str, *inputs: str | None) -> None:
         raise
 
 
-def not_an_input(path: str, *inputs: str | None) -> None:
-    """Raise InputError if the output `path` is one of the input files."""
-    for source in inputs:
-        if source is not None and os.path.realpath(source) == os.path.realpath(path):
-            raise InputError(f"-o {path} would replace the input file; name another file")
+def check_output(path: str, *inputs: str | None) -> None:
+    """Raise InputError, before any work, for an output that cannot be a file or that would replace an input."""
+    goal = Path(os.path.realpath(path))
+    if goal.is_dir():
+        raise InputError(f"{path} is a directory; -o names a file")
+    if goal.exists() and not goal.is_file():
+        raise InputError(f"{path} is a device, not a file, and would be replaced; -o names a file")
+    if not goal.parent.is_dir():
+        raise InputError(f"there is no directory {goal.parent} to write {goal.name} into; make it first")
+    if any(source is not None and os.path.realpath(source) == str(goal) for source in inputs):
+        raise InputError(f"the output {path} would replace the input file; name another with -o")
 
 
 def _umask() -> int:

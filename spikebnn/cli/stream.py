@@ -12,7 +12,7 @@ import argparse
 
 import spikebnn
 from spikebnn.cli.parser import positive
-from spikebnn.cli.screen import answer, as_json, write
+from spikebnn.cli.screen import answer, as_json, check_output, write
 from spikebnn.stream import Decision, load_scenario
 
 
@@ -26,6 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(chosen: argparse.Namespace) -> int:
     """Stream, print as it goes, sum up."""
+    if chosen.output:
+        check_output(chosen.output, chosen.scenario)
     scenario = load_scenario(chosen.scenario)
     silent = chosen.json or chosen.quiet or chosen.summary
 
@@ -36,7 +38,7 @@ def execute(chosen: argparse.Namespace) -> int:
     report = spikebnn.stream(scenario, limit=chosen.limit, on_decision=None if silent else show)
     facts = dict(report.as_dict())
     if chosen.output:
-        write(chosen.output, as_json(facts), chosen.scenario)
+        write(chosen.output, as_json(facts))
     answer(chosen, report.text() if silent else f"\n{report.text()}", facts)
     return 130 if report.stopped == "interrupted" else 0
 

@@ -11,7 +11,7 @@ import argparse
 import spikebnn
 from spikebnn import data
 from spikebnn.cli.parser import positive
-from spikebnn.cli.screen import answer, as_json, counting, not_an_input, table, write
+from spikebnn.cli.screen import answer, as_json, check_output, counting, table, write
 from spikebnn.verify import Certificate
 
 
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Verify, write the certificate, say what it says."""
     if chosen.output:
-        not_an_input(chosen.output, chosen.program, chosen.against, chosen.data)
+        check_output(chosen.output, chosen.program, chosen.against, chosen.data)
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
     names = "all" if chosen.simulator == "all" else tuple(chosen.simulator.split(","))
