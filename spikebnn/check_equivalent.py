@@ -36,6 +36,7 @@ class _Wire:
     form: Form
     tick: int
     span: int
+    most: int  # spikes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +44,10 @@ class _Neuron:
     """One neuron's integral over a frame: what its axons carry, and its control pulses by tick."""
 
     form: Form
-    low: int
+    low: int  # smallest and largest sum of a frame
     high: int
+    down: int  # furthest V can go on the way there, whatever comes first
+    up: int
     first: int | None  # first arrival of frame 0
     last: int
     pulses: dict[int, int]
@@ -73,12 +76,12 @@ class _Walk:
                 ticks.setdefault(axon, []).extend(tick + delay for tick in self.control[line])
             else:
                 form = (np.array([line]), np.array([1]))
-                wires[axon] = _Wire(form, delay, self.spread)
+                wires[axon] = _Wire(form, delay, self.spread, self.spread)
         for source, neuron, _, axon, delay in self.routes[number].tolist():
             wire = self.said[source][neuron]
             claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
             assert wire is not None
-            wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span)
+            wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span, wire.most)
         return wires, ticks
 
 
@@ -106,6 +109,7 @@ class _Axons:
     length: I64  # (axons,); 0 for control axons
     first: I64  # (axons,); first and last tick of frame 0 at which something arrives
     last: I64
+    most: I64  # (axons,); spikes in a frame
     ticks: dict[int, list[int]]  # of control axons
 
 
@@ -120,6 +124,7 @@ def _axons(wires: list[_Wire | None], ticks: dict[int, list[int]]) -> _Axons:
         length=length,
         first=np.array([0 if wire is None else wire.tick for wire in wires], np.int64),
         last=np.array([0 if wire is None else wire.tick + wire.span - 1 for wire in wires], np.int64),
+        most=np.array([0 if wire is None else wire.most for wire in wires], np.int64),
         ticks=ticks,
     )
 
@@ -139,7 +144,9 @@ def _integral(weight: I64, axons: _Axons, most: Array) -> _Neuron:
     high = int(form[1][form[1] > 0] @ most[form[0][form[1] > 0]])
     low = int(form[1][form[1] < 0] @ most[form[0][form[1] < 0]])
     first = int(axons.first[at].min()) if len(at) else None
-    return _Neuron(form, low, high, first, int(axons.last[at].max(initial=0)), pulses)
+    step = weight[at] * axons.most[at]
+    down, up = int(step[step < 0].sum()), int(step[step > 0].sum())
+    return _Neuron(form, low, high, down, up, first, int(axons.last[at].max(initial=0)), pulses)
 
 
 def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> None:
@@ -150,7 +157,7 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
     if _one_tick(walk, core, axons) and equal_in_one_tick(core, weights, axons.bits, number, network, state):
         for n, (layer, unit) in enumerate(zip(core.layer.tolist(), core.unit.tolist(), strict=True)):
             said = np.array([network.layers[layer].first + unit])
-            walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1)
+            walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1, 1)
         return
     most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
     for n in range(core.neurons):
@@ -171,7 +178,7 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
             claim(same, f"{where} has other synapses than neuron {unit} of the layer")
             wanted = int(network.layers[layer].threshold[unit]) - fixed
             claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
-            wire = _Wire((np.array([bit]), np.array([1])), tick, 1)
+            wire = _Wire((np.array([bit]), np.array([1])), tick, 1, 1)
         elif layer > len(network.layers):
             wire = _relay(core, n, got, weights[n], wires, where)
         walk.said[number][n] = wire
@@ -209,10 +216,10 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire
     waits = got.high + held <= 0 and all(tick == start or tick >= got.last for tick in got.pulses)
     claim(at_once or waits, f"{where} counts before all its inputs have come")
     claim(got.low + extra >= 0, f"{where} can have a negative count")
-    claim(got.low + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
+    claim(got.down + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
     span = got.high + extra + max(0, got.last - start, *(tick - start for tick in got.pulses))
     claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
-    return _Wire(got.form, start, max(1, span))
+    return _Wire(got.form, start, max(1, span), got.high + extra)
 
 
 def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tuple[int, int]:
@@ -226,8 +233,8 @@ def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tupl
     claim(int(core.reset[n]) == ZERO and leak == 0 and bool(got.pulses), f"{where} neither forgets nor compares")
     go = min(got.pulses)
     claim(got.last <= go and max(got.pulses) < start + period, f"{where} compares too early or clears too late")
-    claim(threshold > got.high and int(core.floor[n]) <= got.low, f"{where} does not wait for its comparison")
-    v = np.append(np.arange(got.low + got.pulses[go], threshold), 0)  # all that can be left after the comparison
+    claim(threshold > got.up and int(core.floor[n]) <= got.down, f"{where} does not wait for its comparison")
+    v = np.append(np.arange(got.down + got.pulses[go], threshold), 0)  # all that can be left after the comparison
     for tick in sorted(got.pulses)[1:]:
         v = v + got.pulses[tick]
         claim((v < threshold).all(), f"{where} fires while it is cleared")

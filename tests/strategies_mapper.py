@@ -51,11 +51,14 @@ def mapper_network(
         neurons = int(rng.integers(1, width + 1))
         reads = before if rng.random() < 0.6 else np.arange(first)
         synapses = mapper_synapses(rng, reads, neurons, int(rng.integers(1, taps + 1)), int(rng.integers(1, 4)), most)
-        reach = synapses.weight.shape[1] * (1 if ticks == 1 else 2)
+        sign = rng.choice([1, 1, -1], neurons).astype(np.int8)
+        plugged = (synapses.taps != NO_TAP)[synapses.patch] * synapses.weight[synapses.row] * sign[:, None] * ticks
+        low, high = np.minimum(plugged, 0).sum(axis=1), np.maximum(plugged, 0).sum(axis=1)
+        threshold = low + np.rint(rng.normal(0.5, 0.2, neurons) * (high - low)).astype(np.int64) + 1
         made.append(
             Layer(
-                name=f"layer{k}", kind="dense", synapses=synapses, sign=rng.choice([1, 1, -1], neurons).astype(np.int8),
-                threshold=rng.integers(-reach // 2 - 1, reach // 2 + 2, neurons).astype(np.int32), first=first,
+                name=f"layer{k}", kind="dense", synapses=synapses, sign=sign,
+                threshold=threshold.astype(np.int32), first=first,
                 shape=(neurons,),
             )
         )
@@ -68,6 +71,39 @@ def mapper_network(
         kind="burst" if ticks > 1 else "values", shape=(inputs,), dtype="uint8" if ticks > 1 else "float32", ticks=ticks
     )
     return ThresholdNetwork(inputs=inputs, encoder=encoder, layers=tuple(made), readout=mapper_readout(last))
+
+
+def mapper_fan_out() -> ThresholdNetwork:
+    """40 neurons of one input each, 4 that read 20 of those each, 200 that read those 4 and vote."""
+    rng = np.random.default_rng(0)
+    thin = Synapses(
+        weight=np.ones((1, 1), np.int16), taps=np.arange(40, dtype=np.int32)[:, None], row=np.zeros(40, np.int32),
+        patch=np.arange(40, dtype=np.int32),
+    )
+    wide = Synapses(
+        weight=rng.choice([-1, 1], (4, 20)).astype(np.int16), row=np.arange(4, dtype=np.int32),
+        taps=np.stack([40 + rng.permutation(20) + 20 * (k % 2) for k in range(4)]).astype(np.int32),
+        patch=np.arange(4, dtype=np.int32),
+    )
+    many = Synapses(
+        weight=rng.choice([-1, 1], (200, 4)).astype(np.int16), row=np.arange(200, dtype=np.int32),
+        taps=np.arange(80, 84, dtype=np.int32)[None], patch=np.zeros(200, np.int32),
+    )
+    votes = Synapses(
+        weight=np.ones((1, 200), np.int16), taps=np.arange(84, 284, dtype=np.int32)[None], row=np.zeros(1, np.int32),
+        patch=np.zeros(1, np.int32),
+    )
+    layers, first = [], 40
+    for name, synapses in (("thin", thin), ("wide", wide), ("many", many)):
+        n = synapses.neurons
+        theta = np.ones(n, np.int32)
+        layers.append(Layer(name=name, kind="dense", synapses=synapses, sign=np.ones(n, np.int8), threshold=theta,
+                            first=first, shape=(n,)))
+        first += n
+    return ThresholdNetwork(
+        inputs=40, encoder=Encoder(kind="values", shape=(40,), dtype="float32"), layers=tuple(layers),
+        readout=mapper_readout(votes),
+    )
 
 
 def mapper_inputs(network: ThresholdNetwork, frames: int, seed: int) -> Array:

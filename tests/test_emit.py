@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from spikebnn.emit import check_emit, emit
+from spikebnn.emit import check_emit, check_equivalent, check_program, emit
+from spikebnn.errors import CheckError
 from spikebnn.fit import find_violations
 from spikebnn.partition import check_partition, split
 from spikebnn.place import check_placement, place
-from spikebnn.program import Program
+from spikebnn.program import ZERO, Program
 from spikebnn.recipe import Recipe
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork, execute
-from tests.strategies_mapper import mapper_inputs, mapper_network, mapper_run, mapper_target, mapper_targets
+from tests.strategies_mapper import (
+    mapper_fan_out,
+    mapper_inputs,
+    mapper_network,
+    mapper_run,
+    mapper_target,
+    mapper_targets,
+)
 
 
 def _map(network: ThresholdNetwork, target: Target, recipe: Recipe | None = None) -> Program:
@@ -30,17 +41,13 @@ def _map(network: ThresholdNetwork, target: Target, recipe: Recipe | None = None
 
 def _agrees(program: Program, network: ThresholdNetwork, frames: int = 5, seed: int = 0) -> None:
     inputs = mapper_inputs(network, frames, seed)
-    bits, sums = _execute(network, inputs)
+    bits, sums = execute(network, inputs)
     got, windows = mapper_run(program, inputs)
     np.testing.assert_array_equal(got, sums)
     for (c, n), spikes in windows.items():
         layer, unit = int(program.cores[c].layer[n]), int(program.cores[c].unit[n])
         if layer < len(network.layers) and unit >= 0:
             np.testing.assert_array_equal(spikes, bits[:, network.layers[layer].first + unit])
-
-
-def _execute(network: ThresholdNetwork, inputs):  # type: ignore[no-untyped-def]
-    return execute(network, inputs)
 
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
@@ -59,7 +66,8 @@ def test_a_random_network_on_a_random_target_keeps_every_bit_and_sum(
     event("fits" if not violations else violations[0].what)
     assume(not violations)
     program = _map(network, target, recipe)
-    event(f"split {program.header['split']['method']}, {program.header['split']['readout']}, relays {'relay' in program.header['split']['neurons']}")
+    price = program.header["split"]
+    event(f"split {price['method']}, readout {price['readout']}, relays {'relay' in price['neurons']}")
     _agrees(program, network, seed=seed)
 
 
@@ -82,7 +90,8 @@ def test_layers_wider_than_a_core_keep_every_bit_frame_after_frame(
     event("fits" if not violations else violations[0].what)
     assume(not violations)
     program = _map(network, target)
-    event(f"split {program.header['split']['method']}, {program.header['split']['readout']}, relays {'relay' in program.header['split']['neurons']}")
+    price = program.header["split"]
+    event(f"split {price['method']}, readout {price['readout']}, relays {'relay' in price['neurons']}")
     _agrees(program, network, seed=seed)
 
 
@@ -102,3 +111,127 @@ def test_inputs_that_come_in_bursts_are_added_up_before_a_neuron_decides(
     program = _map(network, target)
     event(f"split {program.header['split']['method']}, {program.header['split']['readout']}")
     _agrees(program, network, seed=seed)
+
+
+def _program() -> tuple[Program, ThresholdNetwork, Target]:
+    target = mapper_target(axons_per_neuron=1)
+    network = mapper_fan_out()
+    return _map(network, target), network, target
+
+
+def _with_core(program: Program, number: int, **changes: object) -> Program:
+    cores = list(program.cores)
+    cores[number] = replace(cores[number], **changes)  # type: ignore[arg-type]
+    return replace(program, cores=tuple(cores))
+
+
+def test_a_flipped_synapse_is_found() -> None:
+    program, network, _ = _program()
+    plane = program.cores[0].planes[0]
+    bits = plane.bits.copy()
+    bits[0, 0] ^= 1
+    wrong = _with_core(program, 0, planes=(replace(plane, bits=bits), *program.cores[0].planes[1:]))
+    with pytest.raises(CheckError, match="the program is not the network: .* other synapses"):
+        check_equivalent(wrong, network)
+
+
+def test_a_wrong_threshold_is_found() -> None:
+    program, network, _ = _program()
+    leak = program.cores[0].leak.copy()
+    leak[-1] += 1
+    with pytest.raises(CheckError, match="the program is not the network: neuron .* of core 0 .* fires at"):
+        check_equivalent(_with_core(program, 0, leak=leak), network)
+
+
+def test_a_route_with_another_delay_is_found() -> None:
+    program, network, target = _program()
+    routes = program.routes.copy()
+    routes[0, 4] += 1
+    with pytest.raises(CheckError, match="the program is not the network"):
+        check_equivalent(replace(program, routes=routes), network)
+    routes[0, 4] = 9
+    with pytest.raises(CheckError, match="the program is wrong: a delay is outside 1 to 3"):
+        check_program(replace(program, routes=routes), target)
+
+
+def test_a_route_from_another_neuron_is_found() -> None:
+    program, network, _ = _program()
+    first = program.routes[0]
+    other = next(row for row in program.routes if program.cores[row[0]].unit[row[1]] != program.cores[first[0]].unit[first[1]])
+    routes = program.routes.copy()
+    routes[0, :2] = other[:2]
+    with pytest.raises(CheckError, match="the program is not the network"):
+        check_equivalent(replace(program, routes=routes), network)
+
+
+def test_limits_of_the_target_are_recomputed_from_the_program() -> None:
+    program, _, target = _program()
+    for changed, words in (
+        (replace(target, core=replace(target.core, neurons=1)), "core . holds .* neurons of 1"),
+        (replace(target, core=replace(target.core, axons=1)), "core . has .* axons of 1"),
+        (replace(target, synapse=replace(target.synapse, axon_types=1)), "core . has 2 axon types of 1"),
+        (replace(target, neuron=replace(target.neuron, bias_max=-99)), "neuron . of core . has the bias"),
+        (replace(target, neuron=replace(target.neuron, v_bits=2)), "V of core . can leave 2 bits"),
+        (replace(target, topology=replace(target.topology, width=1, height=1)), "core .* of chip . is not usable"),
+    ):
+        with pytest.raises(CheckError, match=f"the program is wrong: {words}"):
+            check_program(program, changed)
+
+
+def test_the_same_network_gives_the_same_program() -> None:
+    one, other = _program()[0], _program()[0]
+    assert one.header == other.header
+    np.testing.assert_array_equal(one.routes, other.routes)
+    np.testing.assert_array_equal(one.lines, other.lines)
+    for a, b in zip(one.cores, other.cores, strict=True):
+        assert [plane.bits.tobytes() for plane in a.planes] == [plane.bits.tobytes() for plane in b.planes]
+
+
+def test_the_header_says_what_was_made() -> None:
+    header = _program()[0].header
+    assert header["target"] == "toy"
+    assert header["recipe"] == {"split": "auto", "readout": "auto", "place": "hilbert", "seed": 0}
+    assert header["split"]["method"] == "none"
+    assert header["lower_bound_cores"] >= 1
+
+
+def _split_program() -> tuple[Program, ThresholdNetwork]:
+    """The first random network whose layer is wider than a core."""
+    target = mapper_target(axons=20)
+    for seed in range(50):
+        network = mapper_network(seed, inputs=40, layers=1, taps=40, width=8, votes=True)
+        if not find_violations(network, target, Recipe()):
+            program = _map(network, target)
+            if program.header["split"]["method"] == "exact":
+                return program, network
+    raise AssertionError("no network was split")
+
+
+def test_a_wide_layer_of_several_weights_on_few_axon_types_keeps_its_bits() -> None:
+    """Digits of one weight come from several partials, so V goes further than any sum does."""
+    target = mapper_target(
+        axons=29, axon_types=3, delay_max=1, weight_max=5, weight_min=-5, neurons=12, floors=("saturate",)
+    )
+    for seed in range(60):
+        network = mapper_network(seed, inputs=64, layers=1, taps=48, width=20, scores=2, most=2)
+        if not find_violations(network, target, Recipe()):
+            _agrees(_map(network, target), network, seed=seed)
+
+
+def test_a_comparison_that_comes_too_early_is_found() -> None:
+    program, network = _split_program()
+    for line in np.flatnonzero(program.controls[:, 1]):
+        controls = program.controls.copy()
+        controls[line, 1] = 0
+        with pytest.raises(CheckError, match="the program is not the network"):
+            check_equivalent(replace(program, controls=controls), network)
+
+
+def test_an_aggregator_that_is_not_cleared_is_found() -> None:
+    program, network = _split_program()
+    number = next(k for k, core in enumerate(program.cores) if (core.reset == ZERO).any())
+    last = program.cores[number].planes[-1]
+    weak = replace(last, scale=(last.scale // 2).astype(np.int32))
+    wrong = _with_core(program, number, planes=(*program.cores[number].planes[:-1], weak))
+    with pytest.raises(CheckError, match="the program is not the network: .* carries something into the next frame"):
+        check_equivalent(wrong, network)

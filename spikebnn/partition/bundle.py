@@ -40,6 +40,8 @@ def bundles(bank: Bank, wanted: Array, values: tuple[int, ...], signals: int, li
             cache[name] = _cut(s.weight[rows], plugged, values, limit)
         for some, kind, tap, nnz in cache[name]:
             key = taps[tap].astype(np.int64) + signals * kind
+            if values:  # digits of weights tap a signal in several places
+                key = np.unique(key)
             yield Bundle(neuron[some].astype(np.int32), key, nnz)
 
 

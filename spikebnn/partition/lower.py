@@ -17,7 +17,7 @@ from spikebnn.program import MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
 from spikebnn.recipe import Recipe
 from spikebnn.split import aggregate, axon_limit, cannot_split, gatherer, partials, tap_cost, too_many_types
 from spikebnn.target import Target
-from spikebnn.threshold import NO_TAP
+from spikebnn.threshold import NO_TAP, Synapses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,10 +52,7 @@ def lower(
         if way == "split":
             made = _split(layer, index, len(names), inputs, most, first, target, recipe)
         elif way == "gather":
-            made = _one(
-                gatherer(layer.name, index, layer.synapses, spots(layer), layer.threshold, layer.low, layer.high,
-                         layer.first, target)
-            )
+            made = _one(_gather(layer, index, inputs, most, target))
         else:
             made = _one(_whole(layer, index, multi, target))
             if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target):
@@ -125,11 +122,23 @@ def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bo
     if wide:
         return "split"
     if counts:
-        made = gatherer(
-            layer.name, 0, layer.synapses, spots(layer), layer.threshold, layer.low, layer.high, 0, target
-        )
+        made = _gather(layer, 0, inputs, most, target)
         return "split" if isinstance(made, Violation) and made.what == "fan-in" else "gather"
     return "whole"
+
+
+def _gather(layer: Settled, index: int, inputs: int, most: int, target: Target) -> Bank | Violation:
+    """Neurons that add up bursts of inputs themselves; their bounds count every axon for itself."""
+    s = layer.synapses
+    count = _counts(s, inputs, most)
+    low = total(np.minimum(s.weight, 0), count, s.row, s.patch)
+    high = total(np.maximum(s.weight, 0), count, s.row, s.patch)
+    return gatherer(layer.name, index, s, spots(layer), layer.threshold, low, high, layer.first, target)
+
+
+def _counts(s: Synapses, inputs: int, most: int) -> I64:
+    """The largest count of each tap in a frame; (patches, taps)."""
+    return np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
 
 
 def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Violation:
@@ -172,13 +181,15 @@ def _split(
         remedy = "use --split exact" if not lacks else "use more groups, fewer input channels or another target"
         why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
         return _too_wide(layer.name, widest, limit, target, why, remedy)
-    count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
-    cut = partials(layer.name, partial_index, s, spots(layer), count, first, target)
+    cut = partials(layer.name, partial_index, s, spots(layer), _counts(s, inputs, most), first, target)
     if isinstance(cut, Violation):
         return cut
     banks, heard = cut
+    n = layer.synapses.neurons  # what arrives in one tick need not be what cancels it, so the halves bound V
+    low = -np.stack([bank.high[n:] for bank in banks]).sum(axis=0)
+    high = np.stack([bank.high[:n] for bank in banks]).sum(axis=0)
     whole = gatherer(
-        layer.name, index, aggregate(heard), spots(layer), layer.threshold, layer.low, layer.high, layer.first, target
+        layer.name, index, aggregate(heard), spots(layer), layer.threshold, low, high, layer.first, target
     )
     return whole if isinstance(whole, Violation) else [*banks, whole]
 

@@ -13,6 +13,7 @@ from spikebnn.partition.copies import Demand, connect, copies_of, no_demand, wit
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
+from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
 from spikebnn.partition.timing import Schedule, latest, relay, schedule
 from spikebnn.partition.types import INPUTS, Bank, Partition, Shard, Violation
@@ -24,19 +25,25 @@ Attempt = tuple[Partition | None, tuple[Violation, ...]]
 
 
 def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Attempt:
-    """The first way that fits, or what the first way lacks.
+    """The first way that fits, or what the way lacks that comes nearest.
 
     "auto" tries to split only neurons that fit no core, then also layers whose channels cannot share a core,
     each with the readout of the recipe and then with a burst.
     """
-    first: Attempt | None = None
+    best: Attempt | None = None
     for cut_bundles, way in _ways(recipe):
         got = _attempt(network, target, way, cut_bundles)
         if got[0] is not None and not got[1]:
             return got
-        first = first or got
-    assert first is not None
-    return first
+        if best is None or _misses(got) < _misses(best):
+            best = got
+    assert best is not None
+    return best
+
+
+def _misses(attempt: Attempt) -> tuple[int, int]:
+    """How far an attempt is from fitting: violations, then cores."""
+    return len(attempt[1]), sum(v.found for v in attempt[1] if v.what == "cores")
 
 
 def _ways(recipe: Recipe) -> Iterator[tuple[bool, Recipe]]:
@@ -55,26 +62,40 @@ def _attempt(network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bund
     membrane = read is not None and read.kind == "membrane"
     for bank in lowered.banks:
         violations += bank_violations(bank, membrane and bank.role == "readout", target)
-    if violations or read is None:
-        return None, tuple(violations)
     splitters: frozenset[str] = frozenset()
     while True:
         plan = schedule(
             lowered.banks, lowered.layers, network.inputs, spread, lowered.signals, splitters, target
         )
-        if plan.violations:
-            return None, plan.violations
-        heard = np.zeros(plan.signals, np.int64)
-        heard[read.rows[:, 1]] = 1
+        violations += plan.violations
+        heard = _heard(plan, read, bool(violations))
         packed = _pack_backward(plan, heard, splitters, network.inputs, target)
         if isinstance(packed, Violation):
-            return None, (packed,)
+            return None, (*violations, packed)
         if isinstance(packed, str):
             splitters |= {packed}
             continue
         break
-    partition = _partition(network, lowered, plan, packed, target)
-    return partition, tuple(core_violations(partition.banks, partition.shards, partition.layers, target))
+    violations += core_violations(plan.banks, packed, plan.layers, target)
+    if violations:
+        return None, tuple(violations)
+    assert read is not None
+    return _partition(network, lowered, read, plan, packed, target), ()
+
+
+def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
+    """1 for signals that the host reads; in a torn network also for neurons whose readers could not be built."""
+    heard = np.zeros(plan.signals, np.int64)
+    if torn:
+        told = np.zeros(plan.signals + 1, bool)  # the last entry is NO_TAP
+        for bank in plan.banks:
+            told[np.unique(bank.synapses.taps)] = True
+        for bank in plan.banks:
+            mine = slice(bank.first, bank.first + bank.neurons)
+            heard[mine] = not told[mine].any()
+    if read is not None:
+        heard[read.rows[:, 1]] = 1
+    return heard
 
 
 def _pack_backward(
@@ -141,10 +162,9 @@ def _no_room(bank: Bank, target: Target) -> Violation:
 
 
 def _partition(
-    network: ThresholdNetwork, lowered: Lowered, plan: Schedule, shards: list[Shard], target: Target
+    network: ThresholdNetwork, lowered: Lowered, read: ReadoutBanks, plan: Schedule, shards: list[Shard], target: Target
 ) -> Partition:
-    read = lowered.readout
-    assert read is not None
+    """The finished partition, wired."""
     routes, says = connect(plan.banks, shards, network.inputs, target)
     first = np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in shards])]).astype(np.int64)
     by_signal = np.argsort(says, kind="stable")

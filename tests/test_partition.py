@@ -1,0 +1,183 @@
+"""Partitions: neurons nobody hears take no core, neighbours share axons, copies and relays reach every reader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikebnn.errors import CheckError
+from spikebnn.partition import Partition, check_partition, split
+from spikebnn.partition.memory import run_bits
+from spikebnn.partition.settle import merged, settle
+from spikebnn.recipe import Recipe
+from spikebnn.target import SynapseRule, Target
+from spikebnn.threshold import NO_TAP, Encoder, Layer, Synapses, ThresholdNetwork, execute, sums
+from tests.strategies_mapper import (
+    mapper_fan_out,
+    mapper_inputs,
+    mapper_network,
+    mapper_readout,
+    mapper_synapses,
+    mapper_target,
+)
+
+
+def _conv(channels: int, side: int, filters: int, groups: int = 1) -> ThresholdNetwork:
+    """A 3 x 3 convolution with padding over (channels, side, side) inputs, each filter a voter."""
+    grid = np.pad(np.arange(channels * side * side).reshape(channels, side, side), ((0, 0), (1, 1), (1, 1)),
+                  constant_values=NO_TAP)
+    each = channels // groups
+    taps = np.array([
+        grid[g * each : (g + 1) * each, y : y + 3, x : x + 3].ravel()
+        for g in range(groups) for y in range(side) for x in range(side)
+    ], np.int32)
+    spots, inputs = side * side, channels * side * side
+    filter_of = np.repeat(np.arange(filters), spots)
+    layer = Layer(
+        name="conv", kind="conv", sign=np.ones(filters * spots, np.int8), threshold=np.ones(filters * spots, np.int32),
+        first=inputs, shape=(filters, side, side),
+        synapses=Synapses(
+            weight=np.random.default_rng(0).choice([-1, 1], (filters, each * 9)).astype(np.int16), taps=taps,
+            row=filter_of.astype(np.int32),
+            patch=(filter_of // (filters // groups) * spots + np.tile(np.arange(spots), filters)).astype(np.int32),
+        ),
+    )
+    votes = Synapses(
+        weight=np.ones((1, spots), np.int16), row=np.zeros(filters, np.int32), patch=np.arange(filters, dtype=np.int32),
+        taps=(inputs + np.arange(filters * spots)).reshape(filters, spots).astype(np.int32),
+    )
+    encoder = Encoder(kind="values", shape=(channels, side, side), dtype="float32")
+    return ThresholdNetwork(inputs=inputs, encoder=encoder, layers=(layer,), readout=mapper_readout(votes))
+
+
+def _cut(network: ThresholdNetwork, target: Target, recipe: Recipe | None = None) -> Partition:
+    partition = split(network, target, recipe or Recipe())
+    check_partition(partition, network, target)
+    return partition
+
+
+def test_neurons_that_nobody_hears_take_no_core() -> None:
+    network = mapper_network(1, layers=2, width=8)
+    deaf = mapper_readout(replace(network.readout.synapses, weight=np.zeros_like(network.readout.synapses.weight)))
+    partition = _cut(replace(network, readout=deaf), mapper_target())
+    assert len(partition.shards) == 0
+    assert partition.base.tolist() == [0, 0, 0]
+
+
+def test_channels_of_one_position_share_a_core_and_its_axons() -> None:
+    partition = _cut(_conv(2, 4, 12), mapper_target(neurons=12, axons=36))
+    assert len(partition.shards) == 16
+    for shard in partition.shards:
+        assert len(np.unique(shard.neuron % 16)) == 1
+
+
+def test_neighbouring_positions_share_axons() -> None:
+    """Sixteen positions of a depthwise layer: far fewer axons than sixteen times nine."""
+    partition = _cut(_conv(1, 8, 1), mapper_target(neurons=16, axons=64))
+    assert len(partition.shards) == 4
+    assert max(len(shard.source) for shard in partition.shards) <= 40
+
+
+def test_a_layer_that_a_core_holds_takes_the_cores_that_its_neurons_need() -> None:
+    partition = _cut(_conv(2, 4, 16), mapper_target(neurons=64, axons=200))
+    assert len(partition.shards) == partition.lower_bound == 4
+
+
+def test_a_neuron_with_one_axon_has_a_copy_for_each() -> None:
+    network = mapper_fan_out()
+    one = _cut(network, mapper_target(axons_per_neuron=1))
+    column = one.routes[:, 0].astype(np.int64) * 1000 + one.routes[:, 1]
+    assert len(np.unique(column)) == len(column) > 0
+    assert one.price["copies"] > 0
+    free = _cut(network, mapper_target())
+    assert free.price["copies"] == 0
+
+
+def test_relays_are_taken_where_copies_would_cost_more() -> None:
+    """24 copies of four wide neurons would ask twice as many columns of the layer before as relays do.
+
+    Of the 200 neurons 12 never fire, because all their weights are negative: 188 need 12 cores.
+    """
+    partition = _cut(mapper_fan_out(), mapper_target(axons_per_neuron=1, neurons=16, axons=24))
+    assert partition.price["neurons"] == {"whole": 40 * 2 + 4 * 2 + 188, "relay": 24 * 4}
+    relays = [bank for bank in partition.banks if bank.role == "relay"]
+    assert [bank.tick for bank in relays] == [2]
+    assert partition.latency == 4
+
+
+def test_the_tick_of_a_relay_is_one_later_and_its_readers_follow() -> None:
+    with_relays = _cut(mapper_fan_out(), mapper_target(axons_per_neuron=1, neurons=16, axons=24))
+    without = _cut(mapper_fan_out(), mapper_target(neurons=16, axons=24))
+    assert with_relays.latency == without.latency + 1
+
+
+def test_a_source_that_is_earlier_than_the_longest_delay_is_relayed() -> None:
+    network = mapper_network(11, layers=4, width=6, taps=4)
+    last = replace(network.readout.synapses, taps=np.where(
+        network.readout.synapses.taps >= 0, network.layers[0].first, NO_TAP).astype(np.int32))
+    chain = network.layers[3].first
+    taps = last.taps.copy()
+    taps[:, -1] = chain
+    network = replace(network, readout=mapper_readout(replace(last, taps=taps, weight=np.ones_like(last.weight))))
+    for delay in (1, 2, 4):
+        partition = _cut(network, mapper_target(delay_max=delay, membrane_readout=True))
+        assert partition.routes[:, 4].max(initial=1) <= delay
+
+
+def test_constant_neurons_are_folded_into_their_readers() -> None:
+    network = mapper_network(3, layers=2, width=6)
+    layer = network.layers[0]
+    always = replace(layer, threshold=np.full_like(layer.threshold, -99))
+    network = replace(network, layers=(always, network.layers[1]))
+    partition = _cut(network, mapper_target())
+    assert all(partition.banks[shard.bank].name != layer.name for shard in partition.shards)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1), most=st.sampled_from([1, 2]))
+def test_settling_keeps_every_sum(seed: int, most: int) -> None:
+    network = mapper_network(seed, inputs=7, layers=2, taps=9, most=most)
+    inputs = mapper_inputs(network, 12, seed)
+    bits, want = execute(network, inputs)
+    layers, readout = settle(network, 1)
+    for layer, settled in zip(network.layers, layers, strict=True):
+        fired = sums(settled.synapses, bits) >= settled.threshold
+        np.testing.assert_array_equal(fired, bits[:, layer.first : layer.first + layer.neurons])
+        assert (sums(settled.synapses, bits) >= settled.low).all()
+        assert (sums(settled.synapses, bits) <= settled.high).all()
+    np.testing.assert_array_equal(sums(readout.synapses, bits) - readout.threshold, want)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_repeated_taps_are_added_up(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    synapses = mapper_synapses(rng, np.arange(5), 6, 8, 3, 2)
+    bits = rng.integers(0, 2, (9, 5))
+    single = merged(synapses)
+    np.testing.assert_array_equal(sums(single, bits), sums(synapses, bits))
+    for taps in single.taps:
+        real = taps[taps != NO_TAP]
+        assert len(np.unique(real)) == len(real)
+
+
+def test_list_memory_is_the_published_formula() -> None:
+    """Two-bit weights, overhead 10, words of 64: 59 synapses fill two words, 27 fill one (hardware notes 2.1)."""
+    rule = SynapseRule(format="list", weight_bits=2, block=64, block_overhead_bits=10, word_bits=64)
+    bits = run_bits(rule, 2, 200)
+    assert [int(bits[n]) // 64 for n in (0, 1, 27, 28, 59, 60, 64, 118)] == [0, 1, 1, 2, 2, 3, 3, 4]
+
+
+def test_the_checker_finds_an_axon_fed_by_another_neuron() -> None:
+    network, target = mapper_fan_out(), mapper_target()
+    partition = _cut(network, target)
+    routes = partition.routes.copy()
+    routes[0, 1] += 1
+    with pytest.raises(CheckError, match="the partition is wrong: axon .* of shard .* is fed by signal"):
+        check_partition(replace(partition, routes=routes), network, target)
+    with pytest.raises(CheckError, match="is not fed"):
+        check_partition(replace(partition, routes=partition.routes[1:]), network, target)
