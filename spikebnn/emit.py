@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -57,10 +58,7 @@ def _decoder(readout: Readout) -> Readout:
         weight=door(np.zeros((0, 0), np.int16), np.int16), taps=door(np.zeros((0, 0), np.int32), np.int32),
         row=door(np.zeros(0, np.int32), np.int32), patch=door(np.zeros(0, np.int32), np.int32),
     )
-    return Readout(
-        name=readout.name, synapses=empty, alpha=readout.alpha, unit=readout.unit, offset=readout.offset,
-        bias=readout.bias, shape=readout.shape, tail=readout.tail, witness=readout.witness, tolerance=readout.tolerance,
-    )
+    return replace(readout, synapses=empty)
 
 
 def _core(bank: Bank, shard: Shard, at: list[int], lookup: Array, target: Target) -> Core:

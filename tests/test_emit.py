@@ -235,3 +235,10 @@ def test_an_aggregator_that_is_not_cleared_is_found() -> None:
     wrong = _with_core(program, number, planes=(*program.cores[number].planes[:-1], weak))
     with pytest.raises(CheckError, match="the program is not the network: .* carries something into the next frame"):
         check_equivalent(wrong, network)
+
+
+def test_the_decoder_is_the_readout_without_its_synapses() -> None:
+    program, network, _ = _program()
+    assert program.decoder.synapses.neurons == 0
+    for name in type(network.readout).__slots__:
+        assert name == "synapses" or getattr(program.decoder, name) is getattr(network.readout, name)
