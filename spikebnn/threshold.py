@@ -86,7 +86,7 @@ class Readout:
     alpha: F64  # (sums,)
     unit: float
     offset: F64  # (sums,)
-    bias: F32 | None  # (sums,)
+    bias: F32 | F64 | None  # (sums,); of type `dtype`
     shape: tuple[int, ...]  # shape of one frame's sums
     tail: Network | None
     witness: str

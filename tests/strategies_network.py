@@ -165,6 +165,24 @@ def _tail(draw: Any, w: Writer, kind: str, pool: bool) -> None:
         w.pool(*geometry)
 
 
+def _rewire(draw: Any, w: Writer) -> None:
+    """Two branches beside each other, a slice, or an average of bits."""
+    w.where = "wire"
+    source = Ref(w.at)
+    kind = draw(st.sampled_from(["slice", "concat", "flip", "mean"]))
+    if kind == "slice" and w.shape[0] > 1:
+        w.node("slice.Tensor", source, 1, 1, 9223372036854775807, shape=(w.shape[0] - 1, *w.shape[1:]))
+    elif kind == "concat":
+        again = Ref(w.node("flip.default", source, (1,)))
+        w.node("cat.default", (source, again), 1, shape=(2 * w.shape[0], *w.shape[1:]))
+    elif kind == "flip":
+        w.node("flip.default", source, (1,))
+    elif kind == "mean" and len(w.shape) == 3 and min(w.shape[1:]) >= 2:
+        size = tuple((n - 2) // 2 + 1 for n in w.shape[1:])
+        w.node("avg_pool2d.default", source, (2, 2), (2, 2), shape=(w.shape[0], *size))
+        w.activate("shift")
+
+
 def _flatten(draw: Any, w: Writer) -> None:
     if len(w.shape) == 1:
         return
@@ -185,7 +203,16 @@ def networks(draw: Any) -> tuple[Network, FoldOptions]:
         w.shape = (draw(st.integers(1, 24)),)
     frame = w.shape
     w.shapes["x"] = (None, *frame)
+    code = draw(st.sampled_from(["signs", "bits"] * 6 + ["planes", "thermometer", "burst"]))
+    if code in ("planes", "thermometer", "burst"):
+        if np.prod(w.shape) > 12:
+            w.shape = frame = (draw(st.integers(1, 4)),)
+            w.shapes["x"] = (None, *frame)
+        w.where = "scale"
+        w.node("to.dtype", Ref("x"), 7)
     for number in range(draw(st.integers(1, 3))):
+        if number and draw(st.integers(0, 4)) == 0:
+            _rewire(draw, w)
         if len(w.shape) == 3 and min(w.shape[1:]) >= 2 and draw(st.integers(0, 3)):
             _conv(draw, w, number)
         else:
@@ -199,18 +226,22 @@ def networks(draw: Any) -> tuple[Network, FoldOptions]:
     w.node("linear.default", Ref(w.at), weight, None, shape=(classes,))
     if draw(st.booleans()):
         w.norm(ties=False)
-    values = draw(st.sampled_from([[-1.0, 1.0], [0.0, 1.0]]))
+    values = [-1.0, 1.0] if code == "signs" else [0.0, 1.0]
+    example = {"values": values, "dtype": "float32"} if code in ("signs", "bits") else {"dtype": "uint8"}
     network = Network(
         nodes=tuple(w.nodes), tensors=w.tensors, inputs=("x",), outputs=(w.at,), shapes=w.shapes,
-        digest="0" * 64, origin="written by a test", example={"values": values, "dtype": "float32"},
+        digest="0" * 64, origin="written by a test", example=example,
     )  # fmt: skip
-    return network, FoldOptions(levels="expand", ternary="expand")
+    given = "auto" if code in ("signs", "bits") else f"uint8-{code}"
+    return network, FoldOptions(levels="expand", ternary="expand", input=given)
 
 
 def frames_of(network: Network, frames: int, seed: int) -> np.ndarray:
-    """Random frames of the network's two input values, of mixed density."""
+    """Random frames of the network's two input values, of mixed density; or bytes."""
     rng = np.random.default_rng(seed)
     shape = (frames, *(int(n) for n in network.shapes["x"][1:]))
+    if "values" not in network.example:
+        return rng.integers(0, 256, shape).astype(np.uint8)
     low, high = network.example["values"]
     density = rng.random((frames, *(1,) * (len(shape) - 1)))
     return np.where(rng.random(shape) < density, high, low).astype(np.float32)

@@ -103,7 +103,7 @@ def _readout_of(state: Lowered, root: Root, tail: Tail) -> Readout:
         alpha=root.alpha,
         unit=root.unit,
         offset=root.offset,
-        bias=None if root.bias is None else root.bias.astype(np.float32),
+        bias=None if root.bias is None else root.bias.astype(root.dtype),
         shape=root.shape,
         tail=subnetwork(state.network, tail, (root.name,), (tail.end,)) if tail.nodes else None,
         witness=root.name,
