@@ -10,6 +10,8 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.energy import Energy, energy
 from spikebnn.errors import InputError
+from spikebnn.labels import checked
+from spikebnn.mapped_for import check_mapped_for, is_file_of
 from spikebnn.network import Network
 from spikebnn.program import Program
 from spikebnn.run import Run
@@ -143,6 +145,7 @@ def score(
     _check(run, program, target)
     if tick_s is not None and not tick_s > 0:
         raise InputError(f"a tick of {tick_s:g} s was asked for; it must be longer than 0 s")
+    told = None if labels is None else checked(labels, run.frames, _flat(run.scores).shape[1])
     counts = run.counts
     moved = traffic(counts, program, target)
     cores = _cores(run, program, target)
@@ -156,7 +159,7 @@ def score(
         version=run.version,
         frames=run.frames,
         seconds=run.seconds,
-        correct=None if labels is None else _same(run, np.asarray(labels), "labels"),
+        correct=None if labels is None else int((told == run.classes).sum()),
         agreement=None if reference is None else _agreement(run, np.asarray(reference)),
         chips=len({core.chip for core in program.cores}),
         spikes=int(counts.neuron_spikes.sum()),
@@ -180,7 +183,8 @@ def score(
 
 
 def _check(run: Run, program: Program, target: Target) -> None:
-    if program.target != target.name and not _same_structure(program.target, target):
+    check_mapped_for(program, target)
+    if program.target != target.name and not _same_structure(program, target):
         raise InputError(
             f"the program was mapped for target {program.target!r}, which is built otherwise than {target.name!r};"
             f" map the network again with --target {target.name}"
@@ -192,11 +196,13 @@ def _check(run: Run, program: Program, target: Target) -> None:
         )
 
 
-def _same_structure(name: str, target: Target) -> bool:
+def _same_structure(program: Program, target: Target) -> bool:
     """Whether the target a program was mapped for differs from this one in prices alone: two presets of one chip."""
-    if name not in target_names():
+    if program.target not in target_names():
         return False
-    other = load_target(name)
+    other = load_target(program.target)
+    if not is_file_of(program, other):
+        return False
     parts = ("topology", "core", "synapse", "fan", "neuron")
     return all(getattr(other, part) == getattr(target, part) for part in parts)
 

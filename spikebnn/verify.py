@@ -19,6 +19,7 @@ from spikebnn.check_equivalent import check_equivalent
 from spikebnn.encode import decode, encode
 from spikebnn.errors import CheckError, InputError, NotEqualError
 from spikebnn.fold import FoldOptions, fold
+from spikebnn.labels import checked
 from spikebnn.network import Network
 from spikebnn.pipeline import data_digest, machine, read
 from spikebnn.program import Program
@@ -166,7 +167,9 @@ def verify(
     for first in range(0, len(x), batch):
         part = x[first : first + batch]
         expected = _expected(network, folded, evaluate, part)
-        labels = None if y is None else np.asarray(y[first : first + batch]).reshape(-1)
+        if y is not None and first == 0:
+            y = checked(y, len(x), expected.scores.shape[1])
+        labels = None if y is None else y[first : first + batch]
         if labels is not None:
             right["original"] += int((expected.classes == labels).sum())
         lines = encode(program.encoder, part)

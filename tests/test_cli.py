@@ -104,6 +104,28 @@ def test_a_target_of_ones_own_goes_by_its_path(capsys, bench, tmp_path):
     assert told(capsys, *words, "--target", own).startswith("mine, 200 frames")
 
 
+def test_a_shipped_name_does_not_price_what_was_mapped_for_an_edited_copy(capsys, bench, tmp_path):
+    shipped = spikebnn.load_target("truenorth-sim")
+    own = tmp_path / "mine.toml"
+    own.write_text(
+        (ROOT / "mappings" / "targets" / "truenorth-sim.toml").read_text(encoding="utf-8") + "\n# mine\n",
+        encoding="utf-8",
+    )
+    program = tmp_path / "a.sbnn"
+    told(capsys, "map", NET, "--target", own, "-o", program)
+    words = ["run", str(program), "--data", str(bench / "x.npz")]
+    digests = f"sha256 {spikebnn.load_target(own).digest[:12]}..., and this one has {shipped.digest[:12]}..."
+    head = f"spikebnn: error: the program was mapped for another file named truenorth-sim ({digests}); "
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"{head}give the file it was mapped with: --target FILE\n"
+    assert told(capsys, *words, "--target", own).startswith("truenorth-sim, 200 frames")
+    scenario = tmp_path / "s.toml"
+    scenario.write_text(f'[source]\nfile = "{TEST}"\nrate = 10.0\n[network]\nprogram = "a.sbnn"\n', encoding="utf-8")
+    assert main(["stream", str(scenario), "--limit", "4"]) == 2
+    remedy = "name the net and the target file in [network] in place of the program"
+    assert capsys.readouterr().err == f"{head}{remedy}\n"
+
+
 def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(capsys, tmp_path):
     goal = tmp_path / "net.sbnn"
     goal.write_bytes(b"old")

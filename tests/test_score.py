@@ -59,7 +59,16 @@ def test_agreement_with_classes_alone_says_nothing_about_scores() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"labels": [0, 1]}, "labels have shape (2,); the run has 8 frames, so (8,) is wanted"),
+        ({"labels": [0, 1]}, "labels have shape (2,); there are 8 frames, so (8,) is wanted"),
+        ({"labels": [1, 2, 3, 1, 2, 3, 1, 2]}, "labels go from 1 to 3, and the network has 3 classes, 0 to 2"),
+        ({"labels": [-1] * 8}, "labels go from -1 to -1, and the network has 3 classes, 0 to 2"),
+        ({"labels": [0, 0.5] * 4}, "label 1 is 0.5, which is no whole number, and the network has 3 classes, 0 to 2"),
+        ({"labels": [0, np.nan] * 4}, "label 1 is nan, which is no whole number, and the network has 3 classes, 0 to 2"),
+        ({"labels": [0, np.inf] * 4}, "labels go from 0 to inf, and the network has 3 classes, 0 to 2"),
+        (
+            {"labels": np.array(["0"] * 8)},
+            "labels are of type <U1, the first '0', and the network has 3 classes, 0 to 2",
+        ),
         ({"reference": np.zeros((3, 3))}, "the reference has 3 frames, the run 8"),
         ({"reference": np.zeros((8, 5))}, "the reference has 5 scores per frame, the run 3"),
         ({"tick_s": 0.0}, "a tick of 0 s was asked for; it must be longer than 0 s"),
@@ -83,6 +92,28 @@ def test_a_program_is_not_priced_on_a_chip_it_was_not_mapped_for() -> None:
 def test_a_program_may_be_priced_by_another_preset_of_its_chip() -> None:
     made = program((core(),), target="loihi-sim")
     assert score(run(made, 2), made, load_target("loihi-sim-davies2018")).target == "loihi-sim-davies2018"
+
+
+def test_a_program_is_not_priced_by_another_file_of_its_targets_name() -> None:
+    tiny = load_target("tiny-test")
+    made = program((core(),))
+    own = dataclasses.replace(made, header={"target": {"name": "tiny-test", "digest": tiny.digest}})
+    assert score(run(own, 2), own, tiny).target == "tiny-test"
+    edited = dataclasses.replace(made, header={"target": {"name": "tiny-test", "digest": "5" * 64}})
+    said = (
+        "the program was mapped for another file named tiny-test (sha256 555555555555..., and this one has "
+        f"{tiny.digest[:12]}...); give the file it was mapped with: --target FILE"
+    )
+    with pytest.raises(InputError) as caught:
+        score(run(edited, 2), edited, tiny)
+    assert str(caught.value) == said
+
+
+def test_a_preset_prices_no_program_of_an_edited_target() -> None:
+    header = {"target": {"name": "loihi-sim", "digest": "5" * 64}}
+    made = dataclasses.replace(program((core(),), target="loihi-sim"), header=header)
+    with pytest.raises(InputError, match="^the program was mapped for target 'loihi-sim', which is built otherwise"):
+        score(run(made, 2), made, load_target("loihi-sim-davies2018"))
 
 
 def test_counts_of_another_program_are_refused() -> None:

@@ -134,3 +134,19 @@ def test_no_frames_and_an_unknown_oracle_are_bad_input():
         spikebnn.verify(program, net, frames_of(net, 3, 6)[:0])
     with pytest.raises(InputError, match='not "jax"|not \'jax\''):
         spikebnn.verify(program, net, frames_of(net, 3, 6), oracle="jax")
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([1, 2, 3], "labels go from 1 to 3, and the network has 3 classes, 0 to 2"),
+        ([0, 1], "labels have shape (2,); there are 3 frames, so (3,) is wanted"),
+        (["a", "b", "c"], "labels are of type <U1, the first 'a', and the network has 3 classes, 0 to 2"),
+    ],
+)
+def test_labels_that_cannot_be_right_are_refused(labels, sentence):
+    net = network()
+    program = spikebnn.map(net, "loihi-sim")
+    with pytest.raises(InputError) as caught:
+        spikebnn.verify(program, net, frames_of(net, 3, 6), np.array(labels))
+    assert str(caught.value) == sentence

@@ -12,6 +12,7 @@ from spikebnn import data
 from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import answer, busy, check_output, colored, write
 from spikebnn.errors import InputError
+from spikebnn.mapped_for import check_mapped_for
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,7 @@ def execute(chosen: argparse.Namespace) -> int:
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
     target = spikebnn.load_target(chosen.target or _known(program.target))
+    check_mapped_for(program, target)
     with busy(chosen, f"running {len(frames.x)} frames in {chosen.simulator}"):
         run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
         original = None if chosen.against is None else spikebnn.original(chosen.against, frames.x)

@@ -14,6 +14,7 @@ from spikebnn import sbnn
 from spikebnn.arrays import Array
 from spikebnn.encode import decode, encode
 from spikebnn.errors import InputError
+from spikebnn.mapped_for import check_mapped_for
 from spikebnn.program import Program
 from spikebnn.simulate import Session, registry
 from spikebnn.stream.report import StreamReport
@@ -72,7 +73,9 @@ def _mapped(plan: Scenario) -> tuple[Program, Target]:
     """The program and its target."""
     if plan.program is not None:
         program = sbnn.load(plan.program)
-        return program, load_target(program.target)
+        target = load_target(program.target)
+        check_mapped_for(program, target, "name the net and the target file in [network] in place of the program")
+        return program, target
     import spikebnn  # the stream is a user of the public call
 
     target = load_target(str(plan.target))
