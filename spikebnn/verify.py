@@ -209,7 +209,7 @@ def _digest(program: Program) -> str:
 
 def _names(simulators: str | Sequence[str]) -> list[str]:
     if simulators == "all":
-        return sorted(registry.SIMULATORS)
+        return list(registry.installed())
     names = [simulators] if isinstance(simulators, str) else list(simulators)
     for name in names:
         registry.simulator(name)

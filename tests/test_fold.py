@@ -217,6 +217,84 @@ def test_a_real_skip_is_refused_by_name():
         fold(network_of(w, values=None), FoldOptions(host="auto"))
 
 
+def test_a_binary_skip_doubles_the_fan_in_and_stays_exact():
+    w = writer(9)
+    dense(w, 6, "fc1")
+    w.activate("detach")
+    first = w.at
+    dense(w, 6, "fc2")
+    w.norm(ties=False)
+    w.activate("detach")
+    w.where = "skip"
+    w.node("add.Tensor", Ref(w.at), Ref(first))
+    dense(w, 3, "fc3")
+    network = network_of(w)
+    assert fold(network).readout.synapses.taps.shape == (1, 12)
+    assert differing(network, FoldOptions(), frames_of(network, 50, 8)) == 0
+
+
+@pytest.mark.parametrize("op", ["amax.default", "max.dim", "adaptive_max_pool2d.default"])
+@pytest.mark.parametrize("place", ["bits", "sums"])
+def test_a_global_maximum_is_an_or_of_bits(op, place):
+    w = writer(2, 4, 4)
+    w.where = "conv"
+    w.node("conv2d.default", Ref("x"), w.weight("stored", (5, 2, 3, 3)), None, (1, 1), (1, 1), (1, 1), 1, shape=(5, 4, 4))
+    w.norm(ties=False)
+    if place == "bits":
+        w.activate("detach")
+    w.where = "top"
+    if op == "adaptive_max_pool2d.default":
+        w.node(op, Ref(w.at), (1, 1), shape=(5, 1, 1))
+        w.node("reshape.default", Ref(w.at), (-1, 5), shape=(5,))
+    elif op == "amax.default":
+        w.node(op, Ref(w.at), (2, 3), shape=(5,))
+    else:
+        w.node("reshape.default", Ref(w.at), (-1, 5, 16), shape=(5, 16))
+        w.node(op, Ref(w.at), 2, shape=(5,))
+    if place == "sums":
+        w.activate("detach")
+    dense(w, 3, "fc")
+    network = network_of(w)
+    assert differing(network, FoldOptions(), frames_of(network, 60, 9)) == 0
+
+
+def test_an_einsum_that_is_a_dense_layer_is_one():
+    w = writer(9)
+    w.where = "mix"
+    w.node("einsum.default", "bi,io->bo", (Ref("x"), w.weight("stored", (9, 5))), shape=(5,))
+    w.activate("detach")
+    dense(w, 3, "fc")
+    network = network_of(w)
+    assert differing(network, FoldOptions(), frames_of(network, 50, 8)) == 0
+
+
+@pytest.mark.parametrize("mix", ["softmax", "flip", "mean"])
+def test_an_answer_that_depends_on_other_frames_is_refused(mix):
+    w = writer(9)
+    dense(w, 5, "fc1")
+    w.activate("detach")
+    dense(w, 3, "fc2")
+    w.where = "end"
+    if mix == "softmax":
+        w.node("softmax.int", Ref(w.at), 0)
+    elif mix == "flip":
+        w.node("flip.default", Ref(w.at), (0,))
+    else:
+        w.node("sub.Tensor", Ref(w.at), Ref(w.node("mean.dim", Ref(w.at), (0,), True)))
+    with pytest.raises(ImportRefused, match=r"^at 'end' the answer for one frame depends on the other frames of the batch"):
+        fold(network_of(w))
+
+
+def test_an_activation_that_is_nan_at_a_sum_is_refused():
+    w = writer(4)
+    dense(w, 3, "fc1")
+    w.node("div.Tensor", Ref(w.at), Ref(w.node("abs.default", Ref(w.at))))
+    w.nodes[-1] = replace(w.nodes[-1], args=(Ref(w.nodes[0].outs[0]), Ref(w.nodes[-2].outs[0])))
+    dense(w, 2, "fc2")
+    with pytest.raises(ImportRefused, match=r"^layer 'fc1': its activation is not a number \(NaN\) where a neuron's sum is"):
+        fold(network_of(w), FoldOptions(levels="expand"))
+
+
 def test_a_layer_that_picks_its_inputs_by_a_constant_index_is_wiring():
     w = writer(9)
     dense(w, 6, "fc1")

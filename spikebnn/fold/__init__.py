@@ -14,8 +14,8 @@ import numpy as np
 from spikebnn.arrays import I64, Array, door
 from spikebnn.errors import ImportRefused
 from spikebnn.fold import contract
-from spikebnn.fold.check import check_fold
-from spikebnn.fold.front import Front, cuts
+from spikebnn.fold.check import check_fold, check_frames
+from spikebnn.fold.front import Front, cuts, input_values
 from spikebnn.fold.lower import GATE, Lowered, lower
 from spikebnn.fold.options import FoldOptions
 from spikebnn.fold.tail import Tail, closure, subnetwork
@@ -33,6 +33,8 @@ def fold(network: Network, options: FoldOptions | None = None) -> ThresholdNetwo
     `host="auto"`, an activation that is no step function, a reachable sign(0), levels without `levels="expand"`.
     """
     options = options or FoldOptions()
+    _check_ends(network)
+    check_frames(network, input_values(network, options))
     state = lower(network, options)
     readout, findings = _readout(state)
     if options.host != "auto" and state.hosted:
@@ -55,7 +57,20 @@ def fold(network: Network, options: FoldOptions | None = None) -> ThresholdNetwo
     )
 
 
+def _check_ends(network: Network) -> None:
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise ImportRefused(
+            f"the network has {len(network.inputs)} inputs and {len(network.outputs)} outputs; export it with one of each"
+        )
+    for name, array in network.tensors.items():
+        if array.dtype == np.float16:
+            raise ImportRefused(f"tensor '{name}' is half precision, where sums are not exact; export model.float()")
+
+
 def _refuse_hosted(state: Lowered) -> None:
+    if not state.hosted:
+        left = f": {', '.join(state.unread)} is no form of a weight times data that is read; write linear, conv2d or matmul"
+        raise ImportRefused("no layer of the network was recognised as binary" + (left if state.unread else ""))
     lines = "; ".join(f"layer '{where}' ({macs} MACs a frame): {reason}" for where, reason, macs in state.hosted)
     if not state.fronts or not (state.layers or state.roots):
         raise ImportRefused(f"this is not a binary network: {lines}")
@@ -73,8 +88,9 @@ def _readout(state: Lowered) -> tuple[Readout, tuple[Finding, ...]]:
             raise ImportRefused("the output does not depend on any bit that cores could compute")
         if len(value.frontier) != 1:
             raise ImportRefused(
-                f"the host's last part starts at {len(value.frontier)} places ({', '.join(sorted(value.frontier))}), "
-                "as after a real-valued skip; it must start at one layer"
+                f"the host would have to join {len(value.frontier)} results of the cores "
+                f"({', '.join(sorted(value.frontier))}), as after a real-valued skip or in an ensemble; join bits with "
+                "torch.cat in front of one last layer, or export the parts as networks of their own"
             )
         start = next(iter(value.frontier))
         value = state.values[start]

@@ -6,7 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.encode import decode, encode
-from spikebnn.errors import CheckError
+from spikebnn.errors import CheckError, ImportRefused
 from spikebnn.evaluate import evaluate
 from spikebnn.network import Network
 from spikebnn.threshold import Encoder, ThresholdNetwork, execute
@@ -24,6 +24,37 @@ def random_frames(encoder: Encoder, frames: int, seed: int) -> Array:
         return rng.integers(0, 256, shape).astype(dtype)
     scale = 10.0 ** rng.integers(-1, 3, (frames, *(1,) * len(encoder.shape)))
     return (rng.normal(size=shape) * scale).astype(dtype)
+
+
+def check_frames(network: Network, values: tuple[float, float] | None, frames: int = 5, seed: int = 0) -> None:
+    """Refuse a network whose answer for one frame depends on the other frames of the batch.
+
+    `values` are the two values of the input where they are known. Every value of the network is compared between a
+    batch, the same batch in another order, and its first frame alone.
+    """
+    raw = network.inputs[0]
+    shape = tuple(int(n or 1) for n in network.shapes[raw][1:])
+    low, high = values or (0.0, 1.0)
+    kind = "values" if values else "host"
+    example = Encoder(kind=kind, shape=shape, dtype=str(network.example.get("dtype", "float32")), low=low, high=high)
+    x = random_frames(example, frames, seed)
+    order = np.roll(np.arange(frames), 2)
+    names = [out for node in network.nodes for out in node.outs[:1] if network.shapes.get(out, (0,))[:1] == (None,)]
+    together = evaluate(network, {raw: x}, names)
+    try:
+        others = [(which, evaluate(network, {raw: x[which]}, names)) for which in (order, order[:1])]
+    except ImportRefused as error:
+        raise ImportRefused(f"the network does not take frames one by one: {error}") from None
+    modules = {out: node.where or node.op for node in network.nodes for out in node.outs}
+    for name in names:
+        for which, other in others:
+            here = np.asarray(together[name])
+            alike = len(here) == frames and here[which].shape == other[name].shape
+            if not alike or not np.allclose(here[which], other[name], rtol=1e-3, atol=1e-3, equal_nan=True):
+                raise ImportRefused(
+                    f"at '{modules[name]}' the answer for one frame depends on the other frames of the batch; "
+                    "frames must be answered one by one (check the axis of softmax, mean, flip or reshape)"
+                )
 
 
 def check_fold(network: Network, folded: ThresholdNetwork, frames: int = 8, seed: int = 0) -> None:

@@ -75,7 +75,7 @@ def make_root(
     offset = s @ constant.T  # (rows, patches)
     high = np.maximum(weight, 0) @ connected.T.astype(np.float64)
     low = np.minimum(weight, 0) @ connected.T.astype(np.float64)
-    top = source.base + source.unit * float(levels.sum()) * source.most
+    top = max(abs(source.base), abs(source.base + source.unit * float(np.abs(levels).sum()) * source.most))
     held = np.abs(fixed[~open_]).max(initial=0.0)
     return Root(
         name=name,
@@ -91,7 +91,7 @@ def make_root(
         offset=offset[row, patch],
         low=low[row, patch].astype(np.int64) * source.most,
         high=high[row, patch].astype(np.int64) * source.most,
-        amplitude=max(abs(source.base), abs(top), float(held)),
+        amplitude=max(top, float(held)),
         shape=shape,
         dtype=dtype,
         bits=source if identity else None,
@@ -160,7 +160,8 @@ def total(
 ) -> Root:
     """Sums of groups of elements, times `scale`: votes and average pools; `members` (neurons, elements)."""
     levels = len(source.multiplicity)
-    flat, held = source.index.reshape(levels, -1), source.fixed.reshape(-1)
+    held = source.fixed.reshape(-1)
+    flat = source.index.reshape(levels, held.size)
     outside = members < 0
     taps = np.where(outside[None], NO_TAP, flat[:, members]).transpose(1, 0, 2)
     fixed = np.where(outside, 0.0, held[members])
@@ -178,6 +179,20 @@ def identity(name: str, where: str, source: Bits, dtype: str = "float32") -> Roo
     root = total(name, where, source, np.arange(size)[:, None], 1.0, source.shape, dtype)
     fields = {slot: getattr(root, slot) for slot in Root.__slots__}
     return Root(**{**fields, "bits": source, "kind": "gate"})
+
+
+def join(a: Bits, b: Bits, sign: int) -> Bits | None:
+    """The elementwise sum (or difference) of two bit values as one value of more levels; None where units do not match."""
+    unit = min(abs(a.unit), abs(b.unit))
+    scale = [a.unit / unit, sign * b.unit / unit]
+    whole = all(abs(s - round(s)) < 1e-9 and abs(s) <= 127 for s in scale)
+    if a.shape != b.shape or not whole or a.most != 1 or b.most != 1:
+        return None
+    if not (np.isnan(a.fixed).all() and np.isnan(b.fixed).all()):
+        return None
+    weights = [round(scale[0]) * m for m in a.multiplicity] + [round(scale[1]) * m for m in b.multiplicity]
+    index = np.concatenate([a.index, b.index])
+    return Bits(index, a.fixed, tuple(weights), a.base + sign * b.base, unit, nested=False)
 
 
 def add(name: str, where: str, a: Root, b: Root) -> Root | None:

@@ -44,6 +44,7 @@ class Lowered:
     findings: list[Finding] = field(default_factory=list)
     fronts: list[Front] = field(default_factory=list)
     hosted: list[tuple[str, str, int]] = field(default_factory=list)  # layer, reason, MACs per frame
+    unread: list[str] = field(default_factory=list)  # contractions of a form that is not known
     next_bit: int = 0
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -53,13 +54,7 @@ class Lowered:
 def lower(network: Network, options: FoldOptions) -> Lowered:
     """Walk the network once; every node's outputs get a `Value`."""
     state = Lowered(network, options, {out: node for node in network.nodes for out in node.outs})
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
-        raise ImportRefused(
-            f"the network has {len(network.inputs)} inputs and {len(network.outputs)} outputs; export it with one of each"
-        )
     for name, array in network.tensors.items():
-        if array.dtype == np.float16:
-            raise ImportRefused(f"tensor '{name}' is half precision, where sums are not exact; export model.float()")
         state.constants[name] = array
         state.values[name] = Const(array)
     state.values[network.inputs[0]] = Real(late=False)
@@ -89,7 +84,7 @@ def _node(state: Lowered, node: Node) -> None:
         state.same_as[node.outs[0]] = state.same_as.get(moving[0], moving[0])
     elif node.op in ops.CONTRACT:
         _contract(state, node, moving)
-    elif node.op in ops.POOL:
+    elif node.op in ops.POOL or node.op in ("aten.amax.default", "aten.max.dim"):
         _pool(state, node, moving[0])
     elif node.op in ops.AVERAGE or node.op in ("aten.mean.dim", "aten.sum.dim_IntList"):
         _average(state, node, moving[0])
@@ -215,6 +210,13 @@ def _pointwise(state: Lowered, node: Node, moving: Sequence[str]) -> None:
             state.roots[merged.name] = merged
             state.values[merged.name] = Sum(merged.name)
             return
+    if node.op in ("aten.add.Tensor", "aten.sub.Tensor") and len(found) == 2 and not node.kwargs:
+        both = [as_bits(state, n, probe=True) for n in moving]
+        if both[0] is not None and both[1] is not None:
+            joined = contract.join(both[0], both[1], -1 if "sub" in node.op else 1)
+            if joined is not None and joined.shape == state.shape(node.outs[0]):
+                state.values[node.outs[0]] = joined
+                return
     _real(state, node, moving)
 
 
@@ -292,12 +294,18 @@ def _pool(state: Lowered, node: Node, name: str) -> None:
         _real(state, node, [name])
         return
     members = max_pool_members(node, state.shape(name))
+    if members is None:
+        _real(state, node, [name])
+        return
     out = node.outs[0]
+    for places in node.outs[1:]:  # where the largest element was: no bit says that
+        state.values[places] = Real(late=True, frontier=frozenset([_start(state, name)]))
     if bits is not None:
         _adopt(state, out, pool_bits(node.where or out, bits, members, state.shape(out), out, state.next_bit))
     else:
         assert isinstance(value, Sum)
-        state.values[out] = Sum(value.root, Pool(name, out, members))
+        spatial = node.op in ops.POOL
+        state.values[out] = Sum(value.root, Pool(name, out, members, spatial))
 
 
 def _average(state: Lowered, node: Node, name: str) -> None:
@@ -319,6 +327,7 @@ def _average(state: Lowered, node: Node, name: str) -> None:
 def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
     name, weight, bias, geometry = operands(node, state.constants)
     if name is None or weight is None:
+        state.unread.append(f"{node.op} at '{node.where or node.outs[0]}'")
         if len(moving) > 1:
             raise ImportRefused(
                 f"at '{node.where or node.op}' two computed values are multiplied; a weight must be a constant"
@@ -327,7 +336,7 @@ def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
         return
     if weight.dtype not in (np.float32, np.float64):
         raise ImportRefused(f"layer '{node.where}' has {weight.dtype} weights; export model.float()")
-    where = node.where or name
+    where = node.where or _weight_name(state, node) or name
     value = state.values[name]
     if contract.binary(weight) is None:
         _host(state, node, where, f"its weights are not binary ({contract.not_binary(weight)})", weight, [name])
@@ -356,6 +365,17 @@ def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
     root = replace(root, shape=state.shape(node.outs[0]))
     state.roots[root.name] = root
     state.values[root.name] = Sum(root.name)
+
+
+def _weight_name(state: Lowered, node: Node) -> str:
+    """The parameter behind a contraction's weight, for a layer that has no module of its own."""
+    todo = [n for n in references(node) if n in state.constants]
+    for name in todo:  # grows while it is walked
+        if name in state.network.tensors:
+            return name[2:] if name[:2] in ("p_", "b_", "c_") else name
+        if name in state.producer:
+            todo += references(state.producer[name])
+    return ""
 
 
 def _host(state: Lowered, node: Node, where: str, reason: str, weight: Array, moving: Sequence[str]) -> None:

@@ -34,8 +34,32 @@ def arguments(node: Node, names: Sequence[str], defaults: Sequence[Any]) -> list
     ]
 
 
-def max_pool_members(node: Node, shape: tuple[int, ...]) -> I64:
-    """Elements (outputs, members) of every window of a max pool over `shape`, -1 outside."""
+def over_axes(dims: Sequence[int] | None, shape: tuple[int, ...]) -> I64 | None:
+    """Elements (outputs, members) that a reduction over `dims` takes together; None where that mixes frames."""
+    if not dims or any(d % (len(shape) + 1) == 0 for d in dims):
+        return None
+    element = np.arange(int(np.prod(shape))).reshape(shape)
+    axes = [d % (len(shape) + 1) - 1 for d in dims]
+    kept = [a for a in range(len(shape)) if a not in axes]
+    size = int(np.prod([shape[a] for a in axes]))
+    return np.asarray(element.transpose(*kept, *axes).reshape(-1, size))
+
+
+def adaptive(size: tuple[int, int], shape: tuple[int, ...]) -> I64 | None:
+    """Windows of an adaptive pool to `size` where they are all alike; None otherwise."""
+    if len(shape) != 3 or any(n % o for n, o in zip(shape[1:], size, strict=True)):
+        return None
+    kernel = (shape[1] // size[0], shape[2] // size[1])
+    return pool_members(shape, kernel, kernel, (0, 0), (1, 1), False)[0]
+
+
+def max_pool_members(node: Node, shape: tuple[int, ...]) -> I64 | None:
+    """Elements (outputs, members) of every window of a max over `shape`, -1 outside; None over the batch."""
+    if node.op in ("aten.amax.default", "aten.max.dim"):
+        dims = node.args[1] if len(node.args) > 1 else ()
+        return over_axes((dims,) if isinstance(dims, int) else dims, shape)
+    if node.op == "aten.adaptive_max_pool2d.default":
+        return adaptive(pair(node.args[1]), shape)
     names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
     kernel, stride, padding, dilation, ceil = arguments(node, names, (1, (), 0, 1, False))
     if "1d" in node.op:
@@ -47,21 +71,10 @@ def max_pool_members(node: Node, shape: tuple[int, ...]) -> I64:
 
 
 def average_members(node: Node, shape: tuple[int, ...]) -> I64 | None:
-    element = np.arange(int(np.prod(shape))).reshape(shape)
     if node.op in ("aten.mean.dim", "aten.sum.dim_IntList"):
-        dims = node.args[1] if len(node.args) > 1 else None
-        if dims is None or any(d % (len(shape) + 1) == 0 for d in dims):
-            return None
-        axes = [d % (len(shape) + 1) - 1 for d in dims]
-        kept = [a for a in range(len(shape)) if a not in axes]
-        size = int(np.prod([shape[a] for a in axes]))
-        return np.asarray(element.transpose(*kept, *axes).reshape(-1, size))
+        return over_axes(node.args[1] if len(node.args) > 1 else (), shape)
     if "adaptive" in node.op:
-        size_out = pair(node.args[1])
-        if len(shape) != 3 or any(n % o for n, o in zip(shape[1:], size_out, strict=True)):
-            return None
-        kernel = (shape[1] // size_out[0], shape[2] // size_out[1])
-        return pool_members(shape, kernel, kernel, (0, 0), (1, 1), False)[0]
+        return adaptive(pair(node.args[1]), shape)
     kernel, stride, padding, ceil, include, divisor = arguments(
         node,
         ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
@@ -91,6 +104,11 @@ def operands(node: Node, constants: Mapping[str, Array]) -> tuple[str | None, Ar
     if node.op == "aten.addmm.default" and not node.kwargs:
         weight = constant(args[2])
         return data(args[1]), None if weight is None else weight.T, constant(args[0]), None
+    if node.op == "aten.einsum.default" and len(node.args[1]) == 2:
+        weight = constant(node.args[1][1])
+        flip = _einsum(str(node.args[0]))
+        if weight is not None and weight.ndim == 2 and flip is not None:
+            return data(node.args[1][0]), weight.T if flip else weight, None, None
     if "conv" not in node.op:
         return None, None, None, None
     names = ("weight", "bias", "stride", "padding", "dilation", "groups")
@@ -111,3 +129,14 @@ def operands(node: Node, constants: Mapping[str, Array]) -> tuple[str | None, Ar
     if flat:  # a 1-d convolution is a 2-d one of height one
         strides, dilations, sides = (1, strides[0]), (1, dilations[0]), [(0, 0), sides[0]]
     return data(args[0]), weight, constant(bias_ref), (strides, (sides[0], sides[1]), dilations, int(groups))
+
+
+def _einsum(equation: str) -> bool | None:
+    """Is the equation a dense layer: False for weight (out, in), True for (in, out), None for anything else."""
+    left, _, result = equation.replace(" ", "").partition("->")
+    data, _, weight = left.partition(",")
+    if len(weight) != 2 or len(data) < 2 or len({*data, *weight}) != len(data) + 1 or result[:-1] != data[:-1]:
+        return None
+    if weight == result[-1] + data[-1]:
+        return False
+    return True if weight == data[-1] + result[-1] else None

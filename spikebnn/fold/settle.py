@@ -49,6 +49,12 @@ def settle(
     shape = tuple(int(n or 1) for n in network.shapes[name][1:])
     if len(values) > MOST_LEVELS or (probe and len(values) != 2):
         return None
+    if np.isnan(values).any():
+        where = np.argwhere(np.isnan(table.result) & table.reach)[0]
+        raise ImportRefused(
+            f"layer '{root.where}': its activation is not a number (NaN) where a neuron's sum is {table.v[where[0]]}, "
+            "a sum that can occur; write it so that it is defined there"
+        )
     notes: list[Finding] = []
     tie = _is_tie(values, before, after)
     if tie:

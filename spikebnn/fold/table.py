@@ -45,6 +45,7 @@ def tabulate(
     """
     v = np.arange(int(root.low.min(initial=0)), int(root.high.max(initial=0)) + 1)
     free = position_free(before, root.shape) and (after is None or position_free(after, root.shape))
+    free = free and (pool is None or pool.spatial)
     if free:
         return _by_channel(root, before, after, pool, v, shift, wide)
     return _by_element(root, before, after, pool, v, shapes, shift, wide)
@@ -136,4 +137,4 @@ def used_values(table: Table) -> F64:
     """The distinct results over everything reachable, rising."""
     columns = np.zeros(table.result.shape[1], bool)
     columns[table.column[table.column >= 0]] = True
-    return np.unique(table.result[table.reach & columns]).astype(np.float64)
+    return np.unique(table.result[table.reach & columns]).astype(np.float64) + 0.0  # + 0.0: no negative zero

@@ -105,6 +105,7 @@ class Pool:
     inner: str  # graph name of the pooled value
     out: str  # graph name of the result
     members: I64  # (outputs, members): element of the pooled value, NO_TAP outside
+    spatial: bool = True  # channels stay apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)

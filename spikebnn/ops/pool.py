@@ -112,9 +112,19 @@ def _adaptive_avg(axes: int) -> Callable[..., Array]:
     return run
 
 
+def adaptive_max_pool2d(x: Array, size: Ints) -> tuple[Array, Array]:
+    """The largest element of windows that divide the plane evenly, and where each lies in its flattened plane."""
+    out = _pair(size, 2)
+    if any(n % o for n, o in zip(x.shape[-2:], out, strict=True)):
+        raise ValueError(f"a plane of {x.shape[-2:]} does not divide evenly into {out}")
+    kernel = tuple(n // o for n, o in zip(x.shape[-2:], out, strict=True))
+    return max_pool2d_with_indices(x, kernel, kernel)
+
+
 POOL_OPS: dict[str, Callable[..., Any]] = {
     "aten.max_pool1d.default": _max_pool(1), "aten.max_pool2d.default": _max_pool(2),
     "aten.max_pool2d_with_indices.default": max_pool2d_with_indices,
+    "aten.adaptive_max_pool2d.default": adaptive_max_pool2d,
 }  # fmt: skip
 AVERAGE_OPS: dict[str, Callable[..., Any]] = {
     "aten.avg_pool1d.default": _avg_pool(1), "aten.avg_pool2d.default": _avg_pool(2),
