@@ -17,6 +17,7 @@ f * period + start on; spikes and synaptic events are counted in windows, which 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -106,3 +107,9 @@ class Program:
         for core in self.cores:
             out.append(out[-1] + core.neurons)
         return tuple(out)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the program to one file, whole or not at all; see `spikebnn.sbnn.save`."""
+        from spikebnn.sbnn import save
+
+        save(self, path)

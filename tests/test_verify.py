@@ -150,3 +150,12 @@ def test_labels_that_cannot_be_right_are_refused(labels, sentence):
     with pytest.raises(InputError) as caught:
         spikebnn.verify(program, net, frames_of(net, 3, 6), np.array(labels))
     assert str(caught.value) == sentence
+
+
+def test_a_program_that_was_saved_and_loaded_gets_the_same_certificate(tmp_path):
+    net = network()
+    program = spikebnn.map(net, "tiny-list")
+    program.save(tmp_path / "net.sbnn")
+    again = spikebnn.load(tmp_path / "net.sbnn")
+    x = frames_of(net, 20, 7)
+    assert spikebnn.verify(again, net, x).to_json() == spikebnn.verify(program, net, x).to_json()
