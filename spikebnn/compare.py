@@ -125,13 +125,9 @@ def _verdict(first: tuple[str, Score], second: tuple[str, Score]) -> str:
     for p, cheap, lower, q, upper in ((a, one.energy, x, b, y), (b, two.energy, y, a, x)):
         if lower.hi < upper.lo:
             if cheap.at_least:
-                return f"{a} against {b}: the known part of {p} lies below {q}, but {p} lacks {_lacks(cheap)}"
+                return f"{a} against {b}: the known part of {p} lies below {q}, but {p} lacks {', '.join(cheap.lacks)}"
             return f"{a} against {b}: {p} costs less than {q}, the intervals lie apart"
     return f"{a} against {b}: the energy intervals overlap, no order can be claimed"
-
-
-def _lacks(energy: Energy) -> str:
-    return ", ".join(item.name for item in energy.items if item.state == UNKNOWN)
 
 
 def difference(a: Energy, b: Energy) -> tuple[float, float]:
@@ -163,9 +159,8 @@ def difference(a: Energy, b: Energy) -> tuple[float, float]:
 
 
 def _side_by_side(comparison: Comparison) -> Table:
-    def energy(score: Score, part: Interval | None) -> str:
-        shown = score.energy.per_frame(part)
-        return ("at least " if score.energy.at_least and shown is not None else "") + span(shown, "J")
+    def energy(score: Score, part: Interval | None, lacks: Sequence[str]) -> str:
+        return span(score.energy.per_frame(part), "J", lacks)
 
     def per_frame(value: int, score: Score) -> str:
         return whole(value / score.frames) if score.frames else "unknown"
@@ -181,12 +176,12 @@ def _side_by_side(comparison: Comparison) -> Table:
         ("accuracy", lambda s: percent(s.accuracy)),
         ("same classes as the original", lambda s: agreed(s, False)),
         ("same scores as the original", lambda s: agreed(s, True)),
-        ("energy per frame", lambda s: energy(s, s.energy.total)),
-        ("of this, the network's events", lambda s: energy(s, s.energy.marginal)),
+        ("energy per frame", lambda s: energy(s, s.energy.total, s.energy.lacks)),
+        ("of this, the network's events", lambda s: energy(s, s.energy.marginal, s.energy.marginal_lacks)),
         ("tick", lambda s: si(s.energy.tick, "s")),
         ("latency", lambda s: f"{s.timing.latency} ticks, {si(s.timing.latency_s, 's')}"),
         ("frame period", lambda s: f"{s.timing.period} ticks"),
-        ("fastest tick", lambda s: span(s.timing.fastest, "s")),
+        ("fastest tick", lambda s: span(s.timing.fastest, "s", s.timing.lacks)),
         ("spikes per frame", lambda s: per_frame(s.spikes, s)),
         ("synaptic events per frame", lambda s: per_frame(s.synaptic_events, s)),
         ("hops per frame", lambda s: per_frame(s.hops, s)),

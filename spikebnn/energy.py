@@ -47,7 +47,17 @@ class Energy:
 
     @property
     def at_least(self) -> bool:
-        return any(item.state == UNKNOWN for item in self.items)
+        return bool(self.lacks)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Names of the items whose price nobody knows."""
+        return tuple(item.name for item in self.items if item.state == UNKNOWN)
+
+    @property
+    def marginal_lacks(self) -> tuple[str, ...]:
+        """Those of them that `marginal` would hold."""
+        return tuple(name for name in self.lacks if name not in PER_TICK)
 
     @property
     def total(self) -> Interval | None:

@@ -93,14 +93,12 @@ def energy_line(score: Score) -> str:
     per_frame = energy.per_frame(energy.total)
     if per_frame is None:
         return f"energy: unknown; {score.target} has no published constants for these events"
-    at_least = "at least " if energy.at_least else ""
     tick = f" at a tick of {si(energy.tick, 's')}" if energy.tick is not None else ""
-    text = f"energy per frame: {at_least}{span(per_frame, 'J')}{tick}"
+    text = f"energy per frame{tick}: {span(per_frame, 'J', energy.lacks)}"
     marginal = energy.per_frame(energy.marginal)
     if marginal is not None:
-        text += f"; of this {span(marginal, 'J')} for the network's own events"
-    missing = [item.name for item in energy.items if item.state == UNKNOWN]
-    return text + (f"; unknown: {', '.join(missing)}" if missing else "")
+        text += f"; for the network's own events {span(marginal, 'J', energy.marginal_lacks)}"
+    return text
 
 
 def fastest_line(score: Score) -> str | None:
@@ -112,8 +110,8 @@ def fastest_line(score: Score) -> str | None:
     per_frame = quick.per_frame(quick.total)
     if per_frame is None:
         return None
-    at_least = "at least " if energy.at_least or score.timing.at_least else ""
-    return f"at the fastest tick, {si(fastest.v, 's')}: {at_least}{span(per_frame, 'J')} per frame, frames back to back"
+    tick = si(fastest.v, "s") + (" plus what is unknown" if score.timing.at_least else "")
+    return f"at the fastest tick, {tick}, frames back to back: {span(per_frame, 'J', energy.lacks)}"
 
 
 def _energy(score: Score) -> Table:
@@ -186,11 +184,7 @@ def _time(score: Score) -> Table:
     rows = [
         ("latency", f"{times.latency} ticks", si(times.latency_s, "s")),
         ("frame period", f"{times.period} ticks", f"{_rate(times.frames_per_s)}"),
-        (
-            "fastest tick",
-            "",
-            ("at least " if times.at_least and times.fastest else "") + span(times.fastest, "s"),
-        ),
+        ("fastest tick", "", span(times.fastest, "s", times.lacks)),
     ]
     if times.note:
         rows.append(("", "", times.note))

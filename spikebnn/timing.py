@@ -28,6 +28,11 @@ class Timing:
     note: str
 
     @property
+    def lacks(self) -> tuple[str, ...]:
+        """What `fastest` lacks, in words; `note` names the kinds of event."""
+        return ("times of events",) if self.at_least and self.fastest is not None else ()
+
+    @property
     def latency_s(self) -> float | None:
         return None if self.tick is None else self.latency * self.tick
 

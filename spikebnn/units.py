@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from spikebnn.interval import Interval
 
@@ -24,14 +25,18 @@ def si(value: float | None, unit: str) -> str:
     return f"{_digits(value / 10.0**power)} {PREFIXES[power]}{unit}"
 
 
-def span(value: Interval | None, unit: str) -> str:
-    """An interval: the best guess, then both ends in the same unit.
+def span(value: Interval | None, unit: str, lacks: Sequence[str] = ()) -> str:
+    """An interval: the best guess, both ends in the same unit, and the names of what it lacks.
 
     >>> span(Interval(lo=2e-6, v=2.5e-6, hi=4e-5), "J")
     '2.50 µJ (2.00 to 40.0)'
+    >>> span(Interval(lo=2e-6, v=2.5e-6, hi=4e-5), "J", ["spike", "barrier"])
+    '2.50 µJ (2.00 to 40.0), plus what is unknown: spike, barrier'
     """
     if value is None:
         return UNKNOWN
+    if lacks:
+        return f"{span(value, unit)}, plus what is unknown: {', '.join(lacks)}"
     if value.lo == value.hi:
         return si(value.v, unit)
     power = _power(value.v) if value.v else 0

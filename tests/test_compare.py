@@ -116,6 +116,13 @@ def test_a_target_file_that_changed_between_runs_is_noticed() -> None:
     )
 
 
+def test_a_total_that_lacks_a_price_is_shown_with_what_it_lacks() -> None:
+    text = compare(judged("loihi-sim-davies2018"), judged()).text()
+    (row,) = (line for line in text.splitlines() if "energy per frame  " in line)
+    assert "), plus what is unknown: spike, message, barrier " in row
+    assert "at least" not in text
+
+
 def test_different_ticks_are_said() -> None:
     text = compare(judged(), judged(tick_s=1e-6)).text()
     assert "different lengths of a tick: static energy is paid for different times" in text

@@ -26,10 +26,17 @@ def judged(target: str = "tiny-test", frames: int = 8, encoder: str = "values", 
     return score(run(made, frames), made, load_target(target), **more)
 
 
-def test_a_total_that_lacks_a_price_says_at_least_and_names_it() -> None:
-    line = next(line for line in headline(judged("loihi-sim-davies2018")) if line.startswith("energy"))
-    assert line.startswith("energy per frame: at least ")
-    assert line.endswith("; unknown: spike, message, barrier")
+def test_a_total_that_lacks_a_price_names_it_and_never_says_at_least() -> None:
+    made = judged("loihi-sim-davies2018")
+    line = next(line for line in headline(made) if line.startswith("energy"))
+    total, own = (made.energy.per_frame(part) for part in (made.energy.total, made.energy.marginal))
+    assert line == (
+        f"energy per frame at a tick of {si(made.energy.tick, 's')}: {span(total, 'J')}, plus what is unknown: spike, "
+        f"message, barrier; for the network's own events {span(own, 'J')}, plus what is unknown: spike, message"
+    )
+    assert not any("at least" in line for line in headline(made))
+    fastest = next(line for line in headline(made) if line.startswith("at the fastest tick"))
+    assert fastest.endswith(", plus what is unknown: spike, message, barrier")
 
 
 def test_a_chip_without_prices_has_unknown_energy() -> None:

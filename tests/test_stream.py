@@ -355,3 +355,13 @@ def test_a_line_says_when_a_row_was_repeated():
     decision = Decision(number=0, time=1.5, chosen=1, name="walk", truth=None, right=None, margin=2.0, spikes=7,
                         synaptic_events=9, held=True)  # fmt: skip
     assert line(decision).split() == ["1.500", "s", "walk", "margin", "2.000", "7", "spikes", "(repeated", "row)"]
+
+
+def test_a_cost_that_nobody_published_is_named_after_the_sum():
+    report = stream("shuttle", limit=3)
+    assert (report.at_least, report.unknown) == (False, ())
+    said = dataclasses.replace(report, at_least=True, unknown=("spike", "barrier")).text()
+    assert "at least" not in said
+    for head in ("energy per decision, while", "energy per decision interval, powered", "mean power: "):
+        (told,) = (text for text in said.splitlines() if text.startswith(f"  {head}"))
+        assert told.endswith("), plus what is unknown: spike, barrier")

@@ -45,6 +45,7 @@ class StreamReport:
     interval_energy: Interval | None  # J per interval
     power: Interval | None  # W
     at_least: bool  # some cost is not published, so the upper ends are no bounds
+    unknown: tuple[str, ...]  # names of those costs
     left_out: tuple[str, ...]
     stopped: str  # "end", "limit" or "interrupted"
 
@@ -78,7 +79,6 @@ class StreamReport:
 
     def text(self) -> str:
         """The summary for people."""
-        least = "at least " if self.at_least else ""
         who = f"  program {self.program[:12]} on {self.target}, simulated by {self.simulator}"
         pace = f"{si(self.rate, 'Hz')} rows, a window every {si(self.interval, 's')}"
         decided = f"  {whole(self.decisions)} decisions of {whole(self.windows)} windows"
@@ -93,10 +93,11 @@ class StreamReport:
             f"and {whole(round(self.synaptic_events))} synaptic events"
         )
         if self.energy is not None:
-            lines.append(f"  energy while deciding: {least}{span(self.energy, 'J')} per decision")
+            lines.append(f"  energy per decision, while deciding: {span(self.energy, 'J', self.unknown)}")
         if self.interval_energy is not None:
-            lines.append(f"  powered throughout: {least}{span(self.interval_energy, 'J')} per decision interval")
-            lines.append(f"  mean power: {least}{span(self.power, 'W')}")
+            throughout = span(self.interval_energy, "J", self.unknown)
+            lines.append(f"  energy per decision interval, powered throughout: {throughout}")
+            lines.append(f"  mean power: {span(self.power, 'W', self.unknown)}")
         if self.left_out:
             lines.append(f"  left out: {'; '.join(self.left_out)}")
         return "\n".join(lines)

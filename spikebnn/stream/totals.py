@@ -101,7 +101,8 @@ class Totals:
         many = max(1, self.decisions)
         spacing = plan.hop / plan.source.rate
         busy = None if bill is None else bill.per_frame(bill.total)
-        throughout, least = self._powered(busy, spacing)
+        throughout, idle = self._powered(busy, spacing)
+        unknown = tuple(dict.fromkeys((*(() if bill is None else bill.lacks), *idle)))
         return StreamReport(
             scenario=plan.name, title=plan.title, program=program, target=self.target.name, simulator=self.simulator,
             rate=plan.source.rate, interval=spacing, tick=self.tick, period=self.program.period,
@@ -111,27 +112,27 @@ class Totals:
             by_class=tuple(int(n) for n in self.by_class), confusion=self.confusion,
             spikes=self.spikes / many, synaptic_events=self.events / many, energy=busy, interval_energy=throughout,
             power=None if throughout is None else throughout * (1 / spacing),
-            at_least=least or (bill is not None and bill.at_least), left_out=self.target.left_out, stopped=stopped,
+            at_least=bool(unknown), unknown=unknown, left_out=self.target.left_out, stopped=stopped,
         )
 
-    def _powered(self, busy: Interval | None, spacing: float) -> tuple[Interval | None, bool]:
-        """Joules per decision interval of a chip that stays on, and whether a cost of idling is unknown.
+    def _powered(self, busy: Interval | None, spacing: float) -> tuple[Interval | None, tuple[str, ...]]:
+        """Joules per decision interval of a chip that stays on, and which costs of idling are unknown.
 
         Between frames the chip ticks on: static power for the time, and per tick the memory scan, the barrier and the
         idle update of every neuron. The share of windows that are missed is idle too.
         """
         static = self.target.energy.get("static_power")
         if busy is None or static is None or self.tick is None or not self.decisions:
-            return None, False
+            return None, ()
         share = self.decisions / max(1, self.windows)
         idle = max(0.0, spacing - share * self.program.period * self.tick)
         chips = len({core.chip for core in self.program.cores})
         neurons = sum(core.neurons for core in self.program.cores)
         out = busy * share + interval(static) * (chips * idle)
-        least = False
+        unknown = []
         for name, count in (("memory_scan", chips), ("barrier", chips), ("neuron_idle", neurons)):
             if name in self.target.energy:
                 out += interval(self.target.energy[name]) * exactly(count * idle / self.tick)
-            else:
-                least |= name not in self.target.included
-        return out, least
+            elif name not in self.target.included:
+                unknown.append("neuron_update" if name == "neuron_idle" else name)  # the bill's word
+        return out, tuple(unknown)
