@@ -13,7 +13,7 @@ from spikebnn.fit import find_violations
 from spikebnn.partition import split
 from spikebnn.recipe import Recipe
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork
-from tests.strategies_mapper import mapper_readout, mapper_target
+from tests.strategies_mapper import mapper_network, mapper_readout, mapper_target
 
 
 def _dense(name: str, reads: tuple[int, int], neurons: int, threshold: int = 1, weight: int = 1) -> Layer:
@@ -118,3 +118,11 @@ def test_delays_that_no_chain_of_relays_adds_up_to_are_named() -> None:
     assert not find_violations(replace(network, readout=mapper_readout(skip)), target, Recipe())
     five = mapper_target(delay_min=2, delay_max=2, membrane_readout=True)
     assert not find_violations(replace(network, readout=mapper_readout(skip)), five, Recipe())
+
+
+def test_a_limit_that_is_broken_first_does_not_hide_the_others() -> None:
+    target = mapper_target(axon_types=1, bias_min=0, bias_max=0, v_bits=3, width=1, height=1, chips=1)
+    network = mapper_network(3, inputs=16, layers=2, width=12, taps=9)
+    found = find_violations(network, target, Recipe())
+    assert {"axon types", "bias", "membrane", "cores"} <= {v.what for v in found}
+    assert len({(v.layer, v.what) for v in found}) == len(found)

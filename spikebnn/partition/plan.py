@@ -10,6 +10,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array, door
 from spikebnn.partition.copies import Demand, connect, copies_of, no_demand, with_readers
+from spikebnn.partition.ease import eased
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
@@ -38,7 +39,27 @@ def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Atte
         if best is None or _misses(got) < _misses(best):
             best = got
     assert best is not None
-    return best
+    return None, all_violations(network, target, recipe, best[1])
+
+
+def all_violations(
+    network: ThresholdNetwork, target: Target, recipe: Recipe, found: tuple[Violation, ...]
+) -> tuple[Violation, ...]:
+    """`found`, and what it hides: the plan is made again on a target without the limits that are already named."""
+    named: dict[tuple[str, str], Violation] = {}
+    for v in found:
+        named.setdefault((v.layer, v.what), v)
+    while True:
+        easier = eased(target, tuple(named.values()))
+        before = len(named)
+        if easier != target:
+            for cut_bundles in (False, True):
+                for v in _attempt(network, easier, recipe, cut_bundles)[1]:
+                    named.setdefault((v.layer, v.what), v)
+                if len(named) > before:
+                    break
+        if len(named) == before:
+            return tuple(named.values())
 
 
 def _misses(attempt: Attempt) -> tuple[int, int]:
