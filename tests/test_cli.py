@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -388,6 +389,67 @@ def test_export_writes_what_map_reads(capsys, tmp_path):
         "    return torch.nn.Sequential(Binary(12, 8), torch.nn.BatchNorm1d(8), Sign(), Binary(8, 3))\n"
     )
     source, goal = f"{tmp_path / 'model.py'}:net", tmp_path / "net.pt"
-    assert "operations" in told(capsys, "export", source, "--input", "12", "--values", "-1,1", "-o", goal)
+    words = ("export", source, "--input", "12", "--values", "-1,1", "-o", goal)
+    assert main(list(map(str, words))) == 0
+    out, err = capsys.readouterr()
+    assert "operations" in out
+    assert err == "spikebnn: note: no --weights given; these are the weights that net() makes\n"
     out = told(capsys, "map", goal, "--target", "loihi-sim", "-o", tmp_path / "net.sbnn")
     assert re.search(r"^target +loihi-sim$", out, re.MULTILINE)
+
+
+CHATTY = """\
+import torch
+print("made at import")
+class Net(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(12, 3)
+        print("made")
+"""
+
+
+def test_what_the_users_file_prints_stays_out_of_the_json(capsys, tmp_path):
+    import torch
+
+    (tmp_path / "model.py").write_text(CHATTY)
+    torch.save(torch.nn.Linear(12, 3).state_dict(), tmp_path / "sd.pt")
+    words = ["export", f"{tmp_path / 'model.py'}:Net", "--input", "12", "-o", str(tmp_path / "net.pt"), "--json"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["note"] == "no --weights given; these are the weights that Net() makes"
+    assert err == "made at import\nmade\nspikebnn: note: no --weights given; these are the weights that Net() makes\n"
+    assert main([*words, "--weights", str(tmp_path / "sd.pt")]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["note"] is None
+    assert err == "made at import\nmade\n"
+
+
+def test_a_wrong_input_shape_is_our_sentence_and_nothing_of_torchs_log(tmp_path):
+    (tmp_path / "model.py").write_text(CHATTY.replace("print", "str"))
+    words = ["export", f"{tmp_path / 'model.py'}:Net", "--input", "13", "-o", str(tmp_path / "net.pt")]
+    done = command(*words)
+    assert done.returncode == 2
+    assert re.fullmatch(r"spikebnn: error: torch.export cannot trace Net: RuntimeError: [^\n]*\n", done.stderr)
+
+
+def command(*words, shell="", **more):
+    """A finished process of the command line; `shell` redirects its streams."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    line = shlex.join([sys.executable, "-m", "spikebnn", *map(str, words)])
+    return subprocess.run(
+        ["sh", "-c", f"{line} {shell}"], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_stops_nothing(bench, shell):
+    for words in (["targets"], ["run", bench / "loihi-sim.sbnn", "--data", bench / "x.npz"]):
+        done = command(*words, shell=shell)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_of_ascii_gets_a_question_mark_for_a_greek_letter(bench):
+    done = command("run", bench / "loihi-sim.sbnn", "--data", bench / "x.npz", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "energy per frame at a tick of 1.00 ms: " in done.stdout
+    assert " ?J (" in done.stdout

@@ -230,10 +230,67 @@ def test_weights_that_do_not_fit_are_listed(files):
 
 def test_a_pickled_model_is_not_accepted_as_weights(files):
     torch.save(nn.Sequential(nn.Linear(9, 3)), files / "whole.pt")
-    for name, words in (("whole.pt", "is not a plain state_dict"), ("none.pt", "there is no weights file")):
-        with pytest.raises(InputError, match=words) as caught:
-            run(files, "Net", name)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        run(files, "Net", "whole.pt")
+    assert str(caught.value) == (
+        f"'{files / 'whole.pt'}' is a pickled model (it would import torch.nn.modules.container.Sequential, "
+        "torch.nn.modules.linear.Linear), and opening it would run whatever code it names; " + A_STATE_DICT
+    )
+
+
+A_STATE_DICT = "weights are a state_dict, saved with torch.save(model.state_dict(), 'sd.pt')"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "empty"),
+        (b"\x1b[1mhello world\n", "a text file that begins with '\\x1b[1mhello world', not a network"),
+        (b"PK\x03\x04 and no more", "a damaged zip archive (File is not a zip file)"),
+    ],
+)
+def test_what_is_no_state_dict_is_named(files, content, what):
+    (files / "sd.pt").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        run(files, "Net", "sd.pt")
+    assert str(caught.value) == f"'{files / 'sd.pt'}' is {what}; {A_STATE_DICT}"
+    with pytest.raises(InputError, match="^there is no weights file '"):
+        run(files, "Net", "none.pt")
+
+
+def test_what_the_users_own_code_says_is_put_on_one_line(files):
+    (files / "mod.py").write_text('def Net():\n    raise ValueError("\x1b[1mfirst\x1b[0m\\nsecond\\n\\nthird")\n')
+    with pytest.raises(InputError) as caught:
+        export_file(f"{files / 'mod.py'}:Net", None, (9,), files / "net.pt")
+    assert str(caught.value) == f"'{files / 'mod.py'}' failed while making Net: ValueError: first second third"
+
+
+def test_a_type_that_the_model_cannot_take_is_refused_at_the_export(tmp_path):
+    class Counts(nn.Linear):
+        def __init__(self):
+            super().__init__(3, 2)
+            self.register_buffer("seen", torch.zeros(1))
+
+        def forward(self, x):
+            self.seen += 1
+            return super().forward(x)
+
+    model = Counts()
+    with pytest.raises(InputError) as caught:
+        save(model, torch.zeros(2, 3, dtype=torch.uint8), tmp_path / "net.pt")
+    assert str(caught.value).startswith("Counts fails on an example input of uint8 (2, 3): RuntimeError: ")
+    assert "\n" not in str(caught.value)
+    assert model.seen == 0
+
+
+def test_a_batch_norm_without_statistics_is_named_as_such(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2, track_running_stats=False)).eval()
+    with pytest.raises(InputError) as caught:
+        save(model, torch.zeros(2, 3), tmp_path / "net.pt")
+    assert str(caught.value) == (
+        "'1' has no running statistics (track_running_stats=False), so its answer depends on the batch;"
+        " train it with track_running_stats=True"
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Exit codes: 0 fine; 1 not equal, or does not fit; 2 usage or bad input; 3 a simu
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -49,6 +50,7 @@ _EXTRAS = {"torch": "torch", "numba": "fast", "brian2": "brian2"}  # package -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises."""
     words = joined(sys.argv[1:] if arguments is None else arguments)
+    _open_streams()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _silent if {"--quiet", "-q"} & set(words) else _note
@@ -66,6 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         code = _explain(error, words)
     return code
+
+
+def _open_streams() -> None:
+    """Give a closed standard stream somewhere to go, and let no letter that it cannot write stop the command."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as in `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _command(words: list[str]) -> int:

@@ -9,6 +9,8 @@ frame, without the batch. In Python: spikebnn.save(model, example_input, "net.pt
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 
 import spikebnn
 from spikebnn.cli.screen import answer, busy, check_output
@@ -40,7 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(chosen: argparse.Namespace) -> int:
     """Export, and say what was written."""
     check_output(chosen.output, chosen.weights, chosen.source.rpartition(":")[0])
-    with busy(chosen, f"exporting {chosen.source}"):
+    note = None
+    if chosen.weights is None:
+        name = chosen.source.rpartition(":")[2]
+        note = f"no --weights given; these are the weights that {name}() makes"
+    with busy(chosen, f"exporting {chosen.source}"), contextlib.redirect_stdout(sys.stderr):  # what that file prints
         spikebnn.export(
             chosen.source,
             chosen.weights,
@@ -49,12 +55,15 @@ def execute(chosen: argparse.Namespace) -> int:
             values=chosen.values,
             dtype=chosen.dtype,
         )
-        network = spikebnn.load_network(chosen.output)
+    network = spikebnn.load_network(chosen.output)
+    if note is not None and not chosen.quiet:
+        print(f"spikebnn: note: {note}", file=sys.stderr)
     facts = {
         "file": chosen.output,
         "digest": network.digest,
         "nodes": len(network.nodes),
         "origin": network.origin,
+        "note": note,
     }
     answer(
         chosen,

@@ -130,16 +130,22 @@ def diagnose(file: Path) -> str:
     if not file.is_file():
         return f"'{file}' is not a regular file; a torch.export archive is wanted: {HOW}"
     try:
+        return f"'{file}' is {kind(file)}; spikebnn reads torch.export archives: {HOW}"
+    except PermissionError:
+        return f"'{file}' cannot be read: permission denied"
+
+
+def kind(file: Path) -> str:
+    """What a regular file is, in words that follow "is"; nothing in it is executed."""
+    try:
         with file.open("rb") as stream:
             head = stream.read(4096)
         if not head:
-            what = "empty"
+            return "empty"
         elif head[:4] == b"PK\x03\x04" or zipfile.is_zipfile(file):
-            what = _zip_kind(file)
-        else:
-            what = _other_kind(file, head)
+            return _zip_kind(file)
+        return _other_kind(file, head)
     except PermissionError:
-        return f"'{file}' cannot be read: permission denied"
+        raise
     except DAMAGE as error:
-        what = f"a damaged zip archive ({' '.join(str(error).split())[:100]})"
-    return f"'{file}' is {what}; spikebnn reads torch.export archives: {HOW}"
+        return f"a damaged zip archive ({' '.join(str(error).split())[:100]})"

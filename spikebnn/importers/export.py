@@ -36,7 +36,7 @@ def the_torch() -> Any:
 def _quiet() -> Iterator[None]:
     """Neither warnings nor torch's log lines, while it traces."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)  # what torch logs as an error, it raises as well
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -55,6 +55,27 @@ def _evaluating(model: Any) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+def _first_line(error: Exception) -> str:
+    """The kind of an error and the first line of what it says."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    return f"{type(error).__name__}: {first[:200]}"
+
+
+def _try_once(model: Any, inputs: tuple[Any, ...]) -> None:
+    """Refuse a model that does not run on its own example: torch traces some that cannot. Its tensors are put back."""
+    before = [(tensor, tensor.clone()) for tensor in (*model.parameters(), *model.buffers())]
+    try:
+        model(*inputs)
+    except Exception as error:  # whatever the model's own forward raises
+        given = " and ".join(f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" for x in inputs)
+        raise ImportRefused(
+            f"{type(model).__name__} fails on an example input of {given}: {_first_line(error)}"
+        ) from error
+    finally:
+        for tensor, kept in before:
+            tensor.copy_(kept)
 
 
 def _example(torch: Any, example_input: Any) -> tuple[Any, ...]:
@@ -109,10 +130,8 @@ def archive_bytes(model: Any, example_input: Any) -> bytes:
         try:
             program = torch.export.export(model, inputs, dynamic_shapes=free).run_decompositions({})
         except Exception as error:  # whatever the model's own forward raises
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            raise ImportRefused(
-                f"torch.export cannot trace {type(model).__name__}: {type(error).__name__}: {first[:200]}"
-            ) from error
+            raise ImportRefused(f"torch.export cannot trace {type(model).__name__}: {_first_line(error)}") from error
+        _try_once(model, inputs)
         for module in program.graph_module.modules():
             for node in getattr(getattr(module, "graph", None), "nodes", ()):
                 for key in _LEAKY:

@@ -23,6 +23,7 @@ from spikebnn.network import Network, Node
 from spikebnn.ops.dtypes import SCALAR_TYPES, dtype_of
 
 MOST_FILE = 4 << 30  # bytes
+_NO_STATS = "aten._native_batch_norm_legit.no_stats"  # batch norm by the batch's own mean and variance
 
 
 def recognises(path: str | os.PathLike[str]) -> bool:
@@ -135,6 +136,11 @@ def _check_ops(draft: Draft) -> None:
         where = f"'{node.where}'" if node.where else "the model"
         switch = {"aten.batch_norm.default": 5, "aten.dropout.default": 2, "aten.feature_dropout.default": 2,
                   "aten.alpha_dropout.default": 2}.get(node.op)  # fmt: skip
+        if node.op == _NO_STATS or (node.op == "aten.batch_norm.default" and node.args[3:4] == (None,)):
+            raise ImportRefused(
+                f"{where} has no running statistics (track_running_stats=False), so its answer depends on the batch;"
+                " train it with track_running_stats=True"
+            )
         if node.op in ops.TRAINING or (switch is not None and len(node.args) > switch and node.args[switch] is True):
             raise ImportRefused(f"{where} was exported in training mode ({node.op}); call model.eval() and export again")
         if node.op not in ops.OPS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from spikebnn.errors import InputError
+from spikebnn.importers.diagnose import kind
 from spikebnn.importers.export import FEWEST, save, the_torch
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # a terminal's colours
+_SAVE_ONE = "weights are a state_dict, saved with torch.save(model.state_dict(), 'sd.pt')"
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 
 
@@ -85,13 +89,19 @@ def _build(torch: Any, spec: str) -> Any:
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # the user's own code may raise anything
-        raise InputError(f"'{file}' failed while making {name}: {type(error).__name__}: {error}") from error
+        raise InputError(f"'{file}' failed while making {name}: {_said(error)}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))
         sys.modules.pop(loader.name, None)
     if not isinstance(model, torch.nn.Module):
         raise InputError(f"{name}() in '{file}' gives a {type(model).__name__}, not a torch.nn.Module")
     return model
+
+
+def _said(error: BaseException) -> str:
+    """An error of somebody else's code on one line."""
+    text = " ".join(_ESCAPES.sub("", str(error)).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
 def _check_no_arguments(found: Any, name: str, file: str) -> None:
@@ -113,16 +123,16 @@ def _load_weights(torch: Any, model: Any, path: Path, spec: str) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"'{path}' is not a plain state_dict ({first}); save one with torch.save(model.state_dict(), 'sd.pt')"
-        ) from None
+        what = kind(path)
+        if what.startswith(("a state_dict", "a training checkpoint")):  # damaged: it looks like one and cannot be read
+            what = f"not a plain state_dict ({_said(error)[:120]})"
+        raise InputError(f"'{path}' is {what}; {_SAVE_ONE}") from None
     for key in _NESTED:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
             break
     if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise InputError(f"'{path}' holds a {type(state).__name__}, not a state_dict of tensors")
+        raise InputError(f"'{path}' holds a {type(state).__name__}, not a state_dict of tensors; {_SAVE_ONE}")
     wanted = model.state_dict()
     if state and all(k.startswith("module.") for k in state) and not any(k.startswith("module.") for k in wanted):
         state = {k.removeprefix("module."): v for k, v in state.items()}  # saved from a DataParallel model
