@@ -53,6 +53,7 @@ def _mixed(network: Network, values: tuple[float, float] | None, frames: int, se
     x = random_frames(example, frames, seed)
     order = np.roll(np.arange(frames), 2)
     names = [out for node in network.nodes for out in node.outs[:1] if network.shapes.get(out, (0,))[:1] == (None,)]
+    names = sorted({*names, *network.outputs} - {raw})
     together = evaluate(network, {raw: x}, names)
     try:
         others = [(which, evaluate(network, {raw: x[which]}, names)) for which in (order, order[:1])]
@@ -62,7 +63,7 @@ def _mixed(network: Network, values: tuple[float, float] | None, frames: int, se
         for name in node.outs[:1]:
             for which, other in others if name in together else ():
                 here = np.asarray(together[name])
-                alike = len(here) == frames and here[which].shape == other[name].shape
+                alike = here.shape[:1] == (frames,) and here[which].shape == other[name].shape
                 if not alike or not np.allclose(here[which], other[name], rtol=1e-3, atol=1e-3, equal_nan=True):
                     return node.where or node.op
     return ""

@@ -369,7 +369,7 @@ def _contract(state: Lowered, node: Node, moving: Sequence[str]) -> None:
 
 def _weight_name(state: Lowered, node: Node) -> str:
     """The parameter behind a contraction's weight, for a layer that has no module of its own."""
-    todo = [n for n in references(node) if n in state.constants]
+    todo = [n for n in references(node) if n in state.constants and state.constants[n].ndim > 1]
     for name in todo:  # grows while it is walked
         if name in state.network.tensors:
             return name[2:] if name[:2] in ("p_", "b_", "c_") else name
