@@ -49,6 +49,8 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
         raise InputError(
             f"A program file cannot be written to {path}: that is a directory. Name a file, such as net.sbnn."
         )
+    if goal.exists() and not goal.is_file():
+        raise InputError(f"a program file cannot be written to {path}: that is no ordinary file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{goal.name}.", suffix=".part", dir=goal.parent)
     except OSError as why:

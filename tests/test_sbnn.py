@@ -362,3 +362,11 @@ def test_a_link_keeps_pointing_at_the_file_it_named(tmp_path: Path) -> None:
 def test_what_cannot_be_stored_is_our_mistake_and_says_so() -> None:
     with pytest.raises(ValueError, match="a set cannot be stored in a program file"):
         sbnn.digest(replace(rich(), header={"x": {1, 2}}))
+
+
+def test_a_device_is_never_replaced_by_a_program(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="that is no ordinary file$"):
+        sbnn.save(rich(), pipe)
+    assert not pipe.is_file()

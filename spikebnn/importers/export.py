@@ -161,6 +161,8 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file beside its place, then move it there."""
     if not path.parent.is_dir():
         raise InputError(f"there is no directory '{path.parent}' to write '{path.name}' into")
+    if path.exists() and not path.is_file():
+        raise InputError(f"'{path}' is no ordinary file; name another place to write to")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
