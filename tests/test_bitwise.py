@@ -120,6 +120,40 @@ def test_large_weights_and_membranes_are_exact() -> None:
     assert want.membranes.max() > 2**29
 
 
+def test_a_line_may_be_late_by_thousands_of_ticks_and_the_ring_stays_small() -> None:
+    """Memory grows with the delays of routes alone; lines wait outside."""
+    rng = np.random.default_rng(8)
+    core = one_core(rng.choice([-1, 1, 3], (5, 40)), np.array([1, 2, 3, 4, 5]), reset=1)
+    lines = [(k % 20, 0, k, int(d)) for k, d in enumerate(rng.choice([0, 1, 700, 3000], 40))]
+    lines += [(20, 0, 39, 2), (21, 0, 38, 1500)]
+    controls = [(20, 0), (20, 40), (21, 7)]
+    program = make_program([core], [], lines, 20, controls, 60, "spikes", [(0, 0, 0)], [0])
+    plan = lower(program, wire(program), False)
+    assert plan.slots == 1
+    assert len(plan.taps) <= len(lines)
+    agrees(program, program_bits(program, 0, 9, 0.4))
+    drive = program_drive(program, 1, 3, 3100, 0.02)
+    got, want = (
+        session(program).ticks(drive, np.arange(5)),
+        ReferenceSession(program).ticks(drive, np.arange(5)),
+    )
+    np.testing.assert_array_equal(got.spikes, want.spikes)
+    np.testing.assert_array_equal(got.membranes, want.membranes)
+    assert want.spikes[:, 3000:].any()
+
+
+@settings(max_examples=80, deadline=None)
+@given(program=program_any(), seed=st.integers(0, 99), density=st.sampled_from([0.0, 0.01, 0.05]))
+def test_cores_in_which_nothing_happens_are_passed_over_without_a_trace(
+    program: Program, seed: int, density: float
+) -> None:
+    agrees(program, program_bits(program, seed, 9, density))
+    drive, watch = program_drive(program, seed, 2, 30, density), np.arange(0, program.first[-1], 2)
+    got, want = session(program).ticks(drive, watch), ReferenceSession(program).ticks(drive, watch)
+    np.testing.assert_array_equal(got.spikes, want.spikes)
+    np.testing.assert_array_equal(got.membranes, want.membranes)
+
+
 def test_a_membrane_of_more_than_31_bits_is_exact() -> None:
     grower = single(one_core(np.array([[2**29]]), np.array([2**31 - 1]), reset=3), 1, period=2)
     drive = np.ones((2, 40, 1), np.uint8)

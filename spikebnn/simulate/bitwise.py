@@ -23,6 +23,7 @@ from spikebnn.run import Counts
 from spikebnn.simulate import layout
 from spikebnn.simulate.arriving import streaming
 from spikebnn.simulate.blas import BlasSession
+from spikebnn.simulate.inlet import Inlet
 from spikebnn.simulate.lower import (
     MEMBRANE,
     READS,
@@ -141,14 +142,16 @@ class BitwiseSession:
             lines = layout.feed(self.program, stacked[some])
             state = _State(self.kernels, plan, wiring, per, cores, len(self.program.base), lanes)
             state.silence(len(bits) - first * per)
-            raster = np.zeros((lanes, per, wiring.neurons if record else 0), np.int64)
+            counter = np.int64 if period > 255 else np.uint8
+            raster = np.zeros((lanes, per, wiring.neurons if record else 0), counter)
             for tick in range(ticks):
                 state.feed(tick, lines(tick))
                 state.tick(tick, period, per, kind)
                 if record:
-                    window = (tick - start) // period
-                    inside = np.flatnonzero((window >= 0) & (window < per))
-                    raster[:, window[inside], inside] += state.bits(tick)[inside, :lanes].T
+                    firing, fired = state.fired(tick)
+                    window = (tick - start[firing]) // period
+                    inside = (window >= 0) & (window < per)
+                    raster[:, window[inside], firing[inside]] += fired[inside, :lanes].T
             for frame in range(per):
                 whole = len(range(first * per + frame, min(len(bits), some.stop * per), per))
                 out.take(slice(first * per + frame, some.stop * per, per), state, frame, slice(0, whole))
@@ -187,7 +190,11 @@ class _State:
         self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
-        self.ring = _aligned(plan.slots * plan.rows * 8)
+        self.ring = _aligned((plan.slots * plan.rows + len(plan.taps)) * 8)
+        outside = self.ring[plan.slots * plan.rows * 8 :].reshape(-1, 8)
+        packed = _aligned(8 * (wiring.lines + 8))
+        self.inlet = Inlet(plan.taps, wiring.lines, outside, packed, kernels[1])
+        self.awake = np.zeros(len(plan.job) + 1, np.int64)
         self.rows = _aligned(8 * (2 * inputs + 1))
         self.planes = _aligned(SUPPORTS_AT + 512 * supports)
         self.v = _aligned(max(8, plan.state))
@@ -196,8 +203,6 @@ class _State:
         self.counts = [np.zeros((frames, cores, LANES), np.int64) for _ in range(3)]
         self.sums = np.zeros((frames, sums, LANES), np.int64)
         self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
-        on = self.ring.reshape(plan.slots, plan.rows, 8)[:, wiring.neurons + wiring.lines]
-        on[:] = np.uint64(2**64 - 1)
         self.jobs = np.array([0, len(plan.job)], np.int64)
         self.begin(lanes)
 
@@ -216,27 +221,32 @@ class _State:
         )
 
     def feed(self, tick: int, lines: U8) -> None:
-        """Put the active lines (lanes, lines) of a tick into the ring."""
-        plan, first = self.plan, self.wiring.neurons
-        at = 8 * (plan.rows * (tick % plan.slots) + first)
-        many = lines.shape[1]
-        if many % 8:
-            lines = np.pad(lines, ((0, 0), (0, -many % 8)))
-        self.kernels[1](np.ascontiguousarray(lines).view(np.uint64), many, self.ring[at : at + 8 * many])
+        """Put the active lines (lanes, lines) of a tick on their way."""
+        self.inlet.feed(tick, lines)
+        self.awake[-1] = len(self.inlet.lit)
 
     def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
         p = self.plan
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
         self.kernels[0](
             tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
-            self.numbers, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
+            self.numbers, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
             p.events, p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:
         """Spikes of a tick as (neurons, 512)."""
-        slot = self.ring.reshape(self.plan.slots, self.plan.rows, 8)[tick % self.plan.slots]
-        return np.unpackbits(slot[: self.wiring.neurons].view(np.uint8), axis=1, bitorder="little")
+        return np.unpackbits(self._slot(tick).view(np.uint8), axis=1, bitorder="little")
+
+    def fired(self, tick: int) -> tuple[Array, U8]:
+        """The neurons that spike in any lane of a tick, and their spikes (neurons, 512)."""
+        slot = self._slot(tick)
+        some = np.flatnonzero(slot.any(axis=1))
+        return some, np.unpackbits(slot[some].view(np.uint8), axis=1, bitorder="little")
+
+    def _slot(self, tick: int) -> U64:
+        first = 8 * self.plan.rows * (tick % self.plan.slots)
+        return self.ring[first : first + 8 * self.wiring.neurons].reshape(-1, 8)
 
 
 class _Out:

@@ -419,9 +419,30 @@ def _pack(eights, many, out):
                 out[8 * (8 * eight + bit) + block] = bit_of(column, np.uint8(1 << bit))
 
 
+@nb.njit(nogil=True, boundscheck=False)
+def _stirs(tick, period, j, ring, slots, slot_words, rows, awake, job, inputs, sources, neurons, membrane):
+    """Whether anything arrives at a job, or its membranes are read; `awake` ends with the number of lines that are on."""
+    for n in range(job[j, 2], job[j, 3]):
+        if neurons[n, 11] and (membrane == 2 or (membrane == 1 and (tick - neurons[n, 13]) % period == 0)):
+            return True
+    lines = awake[len(awake) - 1] > 0
+    found = every(np.int64(0))
+    for s in range(inputs[job[j, 0]], inputs[job[j, 1]]):
+        delay = sources[s, 1]
+        if delay >= 0:
+            found = either(found, load(ring, ((tick - delay) % slots) * slot_words + 8 * sources[s, 0]))
+        elif lines:
+            found = either(found, load(ring, 8 * sources[s, 0]))
+    store(rows, 0, found)
+    bits = np.uint64(0)
+    for word in range(8):
+        bits |= rows[word]
+    return bits != 0
+
+
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, planes, numbers,
-    job, inputs, sources, neurons, segments, index, quads, supports, events, event_index, reads, membrane,
+    awake, job, inputs, sources, neurons, segments, index, quads, supports, events, event_index, reads, membrane,
     spike_counts, axon_counts, synapse_counts, sums, neuron_spikes,
 ):  # fmt: skip
     """One tick of jobs[0] to jobs[1]: gather the active axons, integrate, leak, fire, reset, floor, and count."""
@@ -429,13 +450,23 @@ def _tick(
     here = (tick % slots) * slot_words
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
+        if (
+            job[j, 11]
+            and awake[j] == 0
+            and not _stirs(
+                tick, period, j, ring, slots, slot_words, rows, awake, job, inputs, sources, neurons, membrane
+            )
+        ):
+            for n in range(job[j, 2], job[j, 3]):
+                store(ring, here + 8 * neurons[n, 0], zero)
+            continue
         # the job's inputs as rows, then the same inverted, then a row of zeros for padding
         first, many = job[j, 0], job[j, 1] - job[j, 0]
         invert = job[j, 9]
         for k in range(many):
             value = zero
             for s in range(inputs[first + k], inputs[first + k + 1]):
-                back = ((tick - sources[s, 1]) % slots) * slot_words
+                back = ((tick - sources[s, 1]) % slots) * slot_words if sources[s, 1] >= 0 else 0
                 value = either(value, load(ring, back + 8 * sources[s, 0]))
             store(rows, 8 * k, value)
             if invert:
@@ -560,6 +591,12 @@ def _tick(
                         for lane in range(512):
                             bit = (ring[here + 8 * me + (lane >> 6)] >> np.uint64(lane & 63)) & np.uint64(1)
                             target[lane] += np.int64(bit)
+        if job[j, 11]:
+            awake[j] = 0
+            for word in range(job[j, 12], job[j, 13]):
+                if v[word] != 0:
+                    awake[j] = 1
+                    break
         # events of the core: spikes from the ring, axon and synapse events from the gathered rows
         for e in range(job[j, 6], job[j, 7]):
             frame = (tick - events[e, 2]) // period

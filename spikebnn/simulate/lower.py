@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.program import MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Program
+from spikebnn.program import MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
 
@@ -28,15 +28,17 @@ CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
+RESTS, V_FIRST, V_END = range(11, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 11)
+    job: I64  # (jobs, 14); RESTS: with V = 0, nothing happens in it until something arrives
     inputs: I64  # (inputs + 1,); first source of each input, over all jobs
-    sources: I64  # (sources, 2): row in the ring, delay
+    sources: I64  # (sources, 2): row of a slot and delay; or row behind the last slot, and -1
+    taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
     neurons: I64  # (neurons, 18)
     segments: I64  # (segments, 3): first in index, number, shift
     index: Array  # (entries,); input rows of the job, inverted ones behind, a zero row last
@@ -49,7 +51,7 @@ class Plan:
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
     slots: int  # ticks that the ring of rows remembers
-    rows: int  # rows of a slot: neurons, lines, a row that is always on, one that never is
+    rows: int  # rows of a slot: neurons, and a row that is never on
     state: int  # words of membrane planes
 
 
@@ -91,8 +93,16 @@ def fit(plan: Plan, ticks: int) -> Plan:
         job[number, WIDTH] = width
         kept = first + np.flatnonzero(~once[first:stop])
         neurons[kept, STATE] = state + 8 * width * np.arange(len(kept))
-        state += 8 * width * len(kept)
+        job[number, V_FIRST], state = state, state + 8 * width * len(kept)
+        job[number, V_END] = state
     return replace(plan, neurons=neurons, job=job, state=state)
+
+
+def _rests(core: Core) -> bool:
+    """Whether no neuron fires or moves from V = 0 where nothing arrives."""
+    forgets = (core.reset == MEMORYLESS) & (core.threshold > core.leak)
+    stays = (core.leak == 0) & (core.threshold > 0) & (core.floor <= 0)
+    return bool((forgets & (core.floor <= 0) | stays).all())
 
 
 class _Lists:
@@ -186,7 +196,8 @@ class _Build:
             events,
             self.sizes["events"],
         ]
-        self.jobs.append([first_input, first_input + k, *ends, 0, invert, number])
+        rests = not self.collapsed and _rests(core)
+        self.jobs.append([first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0])
 
     def _sums(self, weight: Array) -> tuple[Array, int]:
         """The neurons' table with segments, supports and constants; and 1 where inverted inputs are read."""
@@ -286,7 +297,7 @@ class _Build:
     def _events(self, number: int, some: Array, start: int | None, axon: Array, inverse: Array) -> None:
         """What is counted in this job, by start of the window."""
         core, low = self.program.cores[number], int(self.wiring.axon_first[number])
-        silent = self.wiring.neurons + self.wiring.lines + 1
+        silent = self.wiring.neurons
         for value in np.unique(core.start[some]).tolist():
             mine = np.zeros((1, self.wiring.neurons), bool)
             mine[0, self.wiring.neuron_first[number] + some[core.start[some] == value]] = True
@@ -324,13 +335,19 @@ class _Build:
         columns = {name: np.ascontiguousarray(np.concatenate(rows)) for name, rows in self.columns.items()}
         widest = 2 * max((job[INPUTS_END] - job[INPUTS] for job in self.jobs), default=0)
         columns["reads"] = columns["reads"].ravel()
+        sources, neurons = columns["sources"], self.wiring.neurons
+        outside = sources[:, 0] >= neurons
+        slots = 1 + int(sources[~outside, 1].max(initial=0))
+        taps, which = np.unique(sources[outside] - np.array([neurons, 0]), axis=0, return_inverse=True)
+        sources[outside, 0], sources[outside, 1] = slots * (neurons + 1) + which.ravel(), -1
         return Plan(
-            job=np.array(self.jobs, np.int64).reshape(-1, 11),
+            job=np.array(self.jobs, np.int64).reshape(-1, 14),
+            taps=taps,
             inputs=np.concatenate(self.ends).astype(np.int64),
             index=self.lists.join(np.uint16 if widest < 2**16 else np.int32),
             event_index=self.event_lists.join(np.int32),
-            slots=1 + int(self.fed.delay.max(initial=0)),
-            rows=self.wiring.neurons + self.wiring.lines + 2,
+            slots=slots,
+            rows=neurons + 1,
             state=0,
             **columns,
         )
