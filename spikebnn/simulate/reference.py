@@ -36,6 +36,7 @@ class _Core:
     axons: slice
     neurons: slice
     core: Core
+    rests: bool  # with V = 0 and nothing arriving, no neuron fires or keeps anything
 
 
 class ReferenceSession:
@@ -50,11 +51,17 @@ class ReferenceSession:
                 axons=slice(int(w.axon_first[k]), int(w.axon_first[k + 1])),
                 neurons=slice(int(w.neuron_first[k]), int(w.neuron_first[k + 1])),
                 core=core,
+                rests=_rests(core),
             )
             for k, core in enumerate(program.cores)
         ]
         self.feeds, self.routes = _rounds(w.feeds), _rounds(w.routes)
-        self.slots = 1 + max((delay for delay, _, _ in self.feeds + self.routes), default=0)
+        self.feeds_after: dict[int, list[tuple[Array, Array]]] = {}
+        for delay, axons, sources in self.feeds:
+            self.feeds_after.setdefault(delay, []).append((axons, sources))
+        self.leak = np.concatenate([np.zeros(0, np.int64), *(core.leak for core in program.cores)])
+        self.slots = 1 + max((delay for delay, _, _ in self.routes), default=0)
+        self.longest = max((delay for delay, _, _ in self.feeds), default=0)
 
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
         """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
@@ -74,7 +81,8 @@ class ReferenceSession:
         """Present frames in streams and count in windows; see `spikebnn.simulate.layout`."""
         bits = layout.check_bits(self.program, bits)
         parts = []
-        size = self.slots * self.wiring.axons + 24 * self.wiring.neurons
+        size = self.slots * self.wiring.axons + 25 * self.wiring.neurons
+        size += min(self.longest + 1, 2 * self.program.encoder.ticks) * self.wiring.lines
         for first, stop in layout.blocks(len(bits), size):
             frames = layout.stacked(bits[first:stop])
             tally = Tally(self.program, self.wiring, stop - first, frames.shape[1], record)
@@ -86,13 +94,22 @@ class ReferenceSession:
     def _run(self, lines: layout.Feed, streams: int, ticks: int, note: layout.Note) -> None:
         """The law. `note(tick, axons, fired, v)` sees every tick: active axons, spikes, and V after step 2."""
         arriving = np.zeros((self.slots, streams, self.wiring.axons), np.uint8)
+        under_way: dict[int, U8] = {}  # the lines of past ticks in which any was on
+        moved = np.zeros(len(self.cores), bool)  # cores in which some V is not 0
         v = np.zeros((streams, self.wiring.neurons), np.int64)
         seen = np.zeros_like(v)
         fired = np.zeros((streams, self.wiring.neurons), np.uint8)
         for tick in range(ticks):
-            _send(arriving, tick, lines(tick), self.feeds)
             axons = arriving[tick % self.slots]
-            for part in self.cores:
+            self._arrive(axons, tick, lines(tick), under_way)
+            hears = np.zeros(len(self.cores), bool)
+            hears[np.searchsorted(self.wiring.axon_first, np.flatnonzero(axons.any(axis=0)), "right") - 1] = (
+                True
+            )
+            fired[:], seen[:] = 0, self.leak
+            for number, part in enumerate(self.cores):
+                if part.rests and not moved[number] and not hears[number]:
+                    continue  # steps 1 to 5 leave V = 0 and no spike
                 core, own = part.core, v[:, part.neurons]
                 active = axons[:, part.axons].astype(part.matrix.dtype)
                 own += np.rint(active @ part.matrix).astype(np.int64)  # 1. integrate
@@ -106,9 +123,27 @@ class ReferenceSession:
                 low = own < core.floor  # 5. floor
                 own[:] = np.where(low & (core.floor_mode == SATURATE), core.floor, own)
                 own[low & (core.floor_mode == CLEAR)] = 0
+                moved[number] = own.any()
             note(tick, axons, fired, seen)
             axons[:] = 0
-            _send(arriving, tick, fired, self.routes)
+            if fired.any():
+                _send(arriving, tick, fired, self.routes)
+
+    def _arrive(self, axons: U8, tick: int, lines: U8, under_way: dict[int, U8]) -> None:
+        """Let the lines that are due arrive on their axons; a line waits here until it is."""
+        if lines.any():
+            under_way[tick] = lines
+        for then in list(under_way):
+            for heard, sources in self.feeds_after.get(tick - then, ()):
+                axons[:, heard] |= under_way[then][:, sources]
+            if tick - then >= self.longest:
+                del under_way[then]
+
+
+def _rests(core: Core) -> bool:
+    """Whether V = 0 stays 0, without a spike, where nothing arrives: what a tick adds is the leak."""
+    quiet = (core.threshold > core.leak) & (core.floor <= 0) & ((core.leak == 0) | (core.reset == MEMORYLESS))
+    return bool(quiet.all())
 
 
 def _matrix(core: Core) -> Array:

@@ -32,6 +32,7 @@ class Tally:
         self.record = record
         self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
         self.cores = [self._core(number) for number in range(cores)]
+        self.read = np.unique(program.outputs[:, 1]).tolist() if program.readout == "membrane" else []
 
     def _core(self, number: int) -> tuple[list[tuple[int, Array, Array]], list[tuple[int, Array]]]:
         """Neurons of a core by start with their share in the sums, and its axons by start with their counts."""
@@ -54,7 +55,9 @@ class Tally:
 
     def tick(self, tick: int, axons: U8, fired: U8, membranes: Array) -> None:
         """One tick of all cores: axons (streams, axons), fired and membranes (streams, neurons)."""
-        for number in range(len(self.cores)):
+        hears = np.searchsorted(self.wiring.axon_first, np.flatnonzero(axons.any(axis=0)), "right") - 1
+        fires = np.searchsorted(self.wiring.neuron_first, np.flatnonzero(fired.any(axis=0)), "right") - 1
+        for number in sorted({*hears.tolist(), *fires.tolist(), *self.read}):
             a = slice(*self.wiring.axon_first[number : number + 2])
             n = slice(*self.wiring.neuron_first[number : number + 2])
             self.core(number, tick, axons[:, a], fired[:, n], membranes[:, n])
