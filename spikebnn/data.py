@@ -22,6 +22,7 @@ from spikebnn.arrays import Array
 from spikebnn.errors import InputError, SpikeBNNError
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian package dataset-fashion-mnist
+MOST_NAMES = 5  # of the arrays that a message lists
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # IDX format, byte 2 of the magic
 
 
@@ -40,7 +41,7 @@ def load(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
     """
     found = read_arrays(path)
     if "x" not in found:
-        raise InputError(f"{path}: wanted an array x (frames first), found {', '.join(sorted(found)) or 'nothing'}; "
+        raise InputError(f"{path}: wanted an array x (frames first), found {_listed(sorted(found))}; "
                          "save with numpy.savez(path, x=frames, y=labels).")
     x, y = found["x"], found.get("y")
     if x.ndim == 0 or not len(x):
@@ -48,6 +49,18 @@ def load(path: str | os.PathLike[str], limit: int | None = None) -> Frames:
     if y is not None and y.shape != (len(x),):
         raise InputError(f"{path}: y has shape {y.shape}, wanted one label for each of the {len(x)} frames of x.")
     return Frames(x=x[:limit], y=None if y is None else y[:limit])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few of these names, and what a file with such names looks like."""
+    some = ", ".join(names[:MOST_NAMES]) or "nothing"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    inside = ["/" + name for name in names]
+    if any(name.endswith(("/archive_format", "/data.pkl")) for name in inside):
+        return f"{some}{more}: it looks like a network, not like data"
+    if "/manifest.json" in inside:
+        return f"{some}{more}: it looks like a program, not like data"
+    return some + more
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:

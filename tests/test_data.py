@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -128,3 +130,29 @@ def test_the_command_writes_a_set_and_says_where_to_get_one_that_is_missing(tmp_
     assert "x uint8 (3, 1, 28, 28), y 3 labels" in capsys.readouterr().out
     assert data.main(["fashion-mnist", "-o", str(goal), "--root", str(tmp_path / "none")]) == 2
     assert "install it with `apt install dataset-fashion-mnist`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a", "b"], "a, b"),
+        (["f", "e", "d", "c", "b", "a", "g"], "a, b, c, d, e and 2 more"),
+        (
+            ["net/archive_format", "net/b", "net/c", "net/d", "net/e", "net/f"],
+            "net/archive_format, net/b, net/c, net/d, net/e and 1 more: it looks like a network, not like data",
+        ),
+        (["base.npy", "manifest.json"], "base, manifest.json: it looks like a program, not like data"),
+    ],
+)
+def test_an_archive_without_frames_is_named_and_its_names_are_few(tmp_path, names, said):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            content = io.BytesIO()
+            np.save(content, np.zeros(1))
+            archive.writestr(name, content.getvalue() if name.endswith(".npy") else b"text")
+    with pytest.raises(InputError) as caught:
+        data.load(path)
+    assert str(caught.value) == (
+        f"{path}: wanted an array x (frames first), found {said}; save with numpy.savez(path, x=frames, y=labels)."
+    )
