@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -58,5 +59,16 @@ def main(examples: Path) -> None:
     print(f"  Python {sys.version.split()[0]}, numpy {np.__version__}, no torch: the core works")
 
 
+def expect_the_one_warning(examples: Path) -> None:
+    """Without numba the fast simulator says once that it works in NumPy; any other warning is an error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("error")
+        warnings.filterwarnings("always", "Numba is not installed", RuntimeWarning)
+        main(examples)
+    wanted = 0 if importlib.util.find_spec("numba") else 1
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == wanted, f"{wanted} warning about numba is wanted, not {said}"
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    expect_the_one_warning(Path(sys.argv[1]).resolve())
