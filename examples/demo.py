@@ -19,6 +19,7 @@ from pathlib import Path
 import spikebnn
 from spikebnn import data, sbnn
 from spikebnn.score import Score
+from spikebnn.units import pace, ticks
 
 HERE = Path(__file__).resolve().parent
 TARGETS = ("loihi-sim", "truenorth-sim")
@@ -45,8 +46,8 @@ def corridor(name: str, out: Path) -> tuple[bool, Score, str]:
     sbnn.save(program, out / f"{name}.sbnn")
     lines = [
         target.title,
-        f"  mapped     {since(clock)}  {len(program.cores)} cores, a frame every {program.period} ticks, "
-        f"its answer after {program.latency} ticks",
+        f"  mapped     {since(clock)}  {len(program.cores)} cores, {pace(program.period)}, "
+        f"its answer after {ticks(program.latency)}",
     ]
     clock = time.perf_counter()
     certificate = spikebnn.verify(program, net, frames.x, frames.y, simulators=SIMULATORS)

@@ -15,7 +15,7 @@ from spikebnn.interval import Interval
 from spikebnn.report import constants_table, read_score
 from spikebnn.score import Score
 from spikebnn.tables import Page, Table, render, table
-from spikebnn.units import percent, si, span, whole
+from spikebnn.units import percent, si, span, ticks, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +179,8 @@ def _side_by_side(comparison: Comparison) -> Table:
         ("energy per frame", lambda s: energy(s, s.energy.total, s.energy.lacks)),
         ("of this, the network's events", lambda s: energy(s, s.energy.marginal, s.energy.marginal_lacks)),
         ("tick", lambda s: si(s.energy.tick, "s")),
-        ("latency", lambda s: f"{s.timing.latency} ticks, {si(s.timing.latency_s, 's')}"),
-        ("frame period", lambda s: f"{s.timing.period} ticks"),
+        ("latency", lambda s: f"{ticks(s.timing.latency)}, {si(s.timing.latency_s, 's')}"),
+        ("frame period", lambda s: ticks(s.timing.period)),
         ("fastest tick", lambda s: span(s.timing.fastest, "s", s.timing.lacks)),
         ("spikes per frame", lambda s: per_frame(s.spikes, s)),
         ("synaptic events per frame", lambda s: per_frame(s.synaptic_events, s)),

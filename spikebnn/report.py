@@ -10,7 +10,7 @@ from spikebnn.energy import INCLUDED, NONE, UNKNOWN, Energy
 from spikebnn.errors import InputError
 from spikebnn.score import Score
 from spikebnn.tables import Page, Table, render, table
-from spikebnn.units import percent, si, span, whole
+from spikebnn.units import percent, si, span, ticks, whole
 
 BUSIEST = 5  # cores shown one by one
 
@@ -182,8 +182,8 @@ def _cores(score: Score) -> Table:
 def _time(score: Score) -> Table:
     times = score.timing
     rows = [
-        ("latency", f"{times.latency} ticks", si(times.latency_s, "s")),
-        ("frame period", f"{times.period} ticks", f"{_rate(times.frames_per_s)}"),
+        ("latency", ticks(times.latency), si(times.latency_s, "s")),
+        ("frame period", ticks(times.period), f"{_rate(times.frames_per_s)}"),
         ("fastest tick", "", span(times.fastest, "s", times.lacks)),
     ]
     if times.note:

@@ -71,6 +71,24 @@ def whole(value: float) -> str:
     return _digits(value)
 
 
+def ticks(count: int) -> str:
+    """A number of ticks.
+
+    >>> ticks(1), ticks(25)
+    ('1 tick', '25 ticks')
+    """
+    return f"{whole(count)} tick{'' if count == 1 else 's'}"
+
+
+def pace(period: int) -> str:
+    """How often a frame comes.
+
+    >>> pace(1), pace(25)
+    ('a frame every tick', 'a frame every 25 ticks')
+    """
+    return "a frame every tick" if period == 1 else f"a frame every {ticks(period)}"
+
+
 def _power(value: float) -> int:
     power = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
     if round(abs(value) / 10.0**power, 0) >= 1000:

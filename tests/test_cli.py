@@ -160,7 +160,9 @@ def test_verify_writes_a_certificate_of_equality(capsys, bench, tmp_path, target
         "-o",
         tmp_path / "cert.json",
     )
-    assert told(capsys, *words).startswith("EQUAL: ")
+    text = told(capsys, *words)
+    assert text.startswith("EQUAL: ")
+    assert told(capsys, "report", tmp_path / "cert.json") == text
     certificate = json.loads((tmp_path / "cert.json").read_text())
     assert certificate["equal"] is True
     assert certificate["structure"] == "equal"
@@ -205,6 +207,7 @@ def test_a_planted_bit_error_is_found_and_named(capsys, bench, tmp_path):
         code=1,
     )
     assert out.startswith("NOT EQUAL: ")
+    assert told(capsys, "report", tmp_path / "c.json") == out
     assert json.loads((tmp_path / "c.json").read_text())["equal"] is False
 
 
@@ -342,6 +345,44 @@ def test_doctor_fails_when_a_probe_does(capsys, monkeypatch):
     bad = doctor.Probe(simulator="bitwise", vector="ties", difference="tick 3, neuron 0: spike 0, wanted 1")
     monkeypatch.setattr(doctor, "_probes", lambda: [bad])
     assert "tick 3, neuron 0: spike 0, wanted 1" in told(capsys, "doctor", code=1)
+
+
+def test_a_damaged_certificate_is_one_sentence(capsys, tmp_path):
+    damaged = tmp_path / "c.json"
+    damaged.write_text('{"schema": "spikebnn.certificate/1"}')
+    assert main(["report", str(damaged)]) == 2
+    said = "has a value that does not fit spikebnn.certificate/1: 'verdicts'; verify again"
+    assert capsys.readouterr().err == f"spikebnn: error: {damaged} {said}\n"
+
+
+@pytest.mark.parametrize("verb", ["map", "check"])
+def test_help_of_a_mapping_shows_every_default(capsys, verb):
+    out = " ".join(told(capsys, verb, "--help").split())
+    for option, default in (
+        ("--host", "none"),
+        ("--input", "auto"),
+        ("--levels", "refuse"),
+        ("--ternary", "refuse"),
+        ("--split", "auto"),
+        ("--readout", "auto"),
+        ("--place", "hilbert"),
+    ):
+        assert re.search(rf"{option} {{[^}}]*}} ((?! --).)*\(default: {default}\)", out), option
+
+
+def test_one_tick_is_singular_and_no_core_is_said():
+    from spikebnn.cli.facts import text_of
+
+    facts = {
+        "layers": [], "auxiliary_neurons": 0, "target": "t", "cores": 0, "neurons": 0, "inputs": 0, "input_code": "host",
+        "ticks_per_frame": 1, "latency_ticks": 1, "program": "d" * 64, "findings": [],
+    }  # fmt: skip
+    lines = text_of(facts).splitlines()
+    assert "cores      0; nothing is left for the chip, the host computes every layer" in lines
+    assert "time       a frame every tick, its answer after 1 tick" in lines
+    assert "time       a frame every 25 ticks, its answer after 50 ticks" in text_of(
+        facts | {"ticks_per_frame": 25, "latency_ticks": 50}
+    )
 
 
 def test_quiet_prints_nothing(capsys, bench):

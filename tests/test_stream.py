@@ -307,6 +307,15 @@ def test_all_mistakes_of_a_scenario_come_at_once(tmp_path):
         load_scenario(path)
 
 
+def test_known_keys_are_listed_once_however_many_are_unknown(tmp_path):
+    path = telemetry(tmp_path, chooser(), one_hot([0]))
+    path.write_text(path.read_text().replace("rate = 100.0", "rate = 100.0\nxxxx = 1\nyyyy = 2\nzzzz = 3"))
+    with pytest.raises(InputError) as found:
+        load_scenario(path)
+    known = "file, rate, array, labels, segments, columns, scale, missing"
+    assert str(found.value) == f"{path}: [source] has unknown keys 'xxxx', 'yyyy', 'zzzz', known are {known}."
+
+
 def test_an_unknown_scenario_lists_those_that_come_along():
     with pytest.raises(InputError, match=r"there is no such scenario; spikebnn comes with .*shuttle"):
         load_scenario("shuttel")

@@ -6,6 +6,7 @@ from typing import Any
 
 from spikebnn.cli.screen import table
 from spikebnn.program import AUXILIARY, Program
+from spikebnn.units import pace, ticks
 
 
 def facts_of(program: Program) -> dict[str, Any]:
@@ -49,12 +50,13 @@ def text_of(facts: dict[str, Any]) -> str:
     head = ["layer", "role", "neurons", "on cores", "physical"]
     rows = [list(row.values()) for row in facts["layers"]]
     extra = f", {facts['auxiliary_neurons']} of them auxiliary" if facts["auxiliary_neurons"] else ""
+    idle = "" if facts["cores"] else "; nothing is left for the chip, the host computes every layer"
     lines = [
         f"target     {facts['target']}",
-        f"cores      {facts['cores']}",
+        f"cores      {facts['cores']}{idle}",
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
-        f"time       a frame every {facts['ticks_per_frame']} ticks, its answer after {facts['latency_ticks']} ticks",
+        f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
         f"program    sha256 {facts['program'][:16]}",
         "",
         table(head, rows),

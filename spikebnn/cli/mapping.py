@@ -25,22 +25,22 @@ def mapping_options(parser: argparse.ArgumentParser) -> None:
         "--host",
         choices=["auto", "none"],
         default="none",
-        help="auto: real-valued first and last layers stay on the host, in NumPy",
+        help="auto: real-valued first and last layers stay on the host, in NumPy (default: none)",
     )
     fold.add_argument(
-        "--input", choices=_INPUTS, default="auto", help="how a frame becomes bits; auto asks the file"
+        "--input", choices=_INPUTS, default="auto", help="how a frame becomes bits; auto asks the file (default: auto)"
     )
     fold.add_argument(
         "--levels",
         choices=["refuse", "expand"],
         default="refuse",
-        help="expand: a k-level activation becomes k - 1 neurons",
+        help="expand: a k-level activation becomes k - 1 neurons (default: refuse)",
     )
     fold.add_argument(
         "--ternary",
         choices=["refuse", "expand"],
         default="refuse",
-        help="expand: a reachable sign(0) = 0 becomes two neurons",
+        help="expand: a reachable sign(0) = 0 becomes two neurons (default: refuse)",
     )
     fold.add_argument(
         "--sign0",
@@ -55,21 +55,21 @@ def mapping_options(parser: argparse.ArgumentParser) -> None:
         "--split",
         choices=["auto", "exact", "none"],
         default="auto",
-        help="what to do with neurons wider than a core",
+        help="what to do with neurons wider than a core (default: auto)",
     )
     place.add_argument(
         "--readout",
         choices=["auto", "membrane", "thermometer", "burst"],
         default="auto",
-        help="how the last sums leave the chip",
+        help="how the last sums leave the chip (default: auto)",
     )
     place.add_argument(
         "--place",
         choices=["raster", "hilbert"],
         default="hilbert",
-        help="order in which cores are laid on the grid",
+        help="order in which cores are laid on the grid (default: hilbert)",
     )
-    place.add_argument("--seed", type=int, default=0, help="for placers that draw")
+    place.add_argument("--seed", type=int, default=0, help="for placers that draw (default: 0)")
 
 
 def choices(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""Print what a run found, or what a program holds.
+"""Print what a run found, what a certificate says, or what a program holds.
 
 spikebnn report run.json               a score written by `spikebnn run -o`
+spikebnn report cert.json              a certificate written by `spikebnn verify -o`
 spikebnn report net.sbnn               sizes, layers and findings of a program
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import spikebnn
 from spikebnn.cli.facts import facts_of, text_of
@@ -19,7 +23,7 @@ _FORMS = ("text", "markdown", "csv", "latex")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
-    parser.add_argument("file", metavar="FILE", help="run.json or net.sbnn")
+    parser.add_argument("file", metavar="FILE", help="run.json, cert.json or net.sbnn")
     parser.add_argument("--format", choices=_FORMS, default="text", help="how to print a score")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report here instead of printing it")
 
@@ -33,6 +37,12 @@ def execute(chosen: argparse.Namespace) -> int:
             )
         facts = facts_of(spikebnn.load(chosen.file))
         return _out(chosen, text_of(facts), facts)
+    if (certificate := _certificate(chosen.file)) is not None:
+        if chosen.format != "text":
+            raise InputError(
+                f"--format {chosen.format} is for scores; a certificate is printed as text or with --json"
+            )
+        return _out(chosen, _verdicts(certificate, chosen.file), certificate)
     from spikebnn.report import read_score
 
     score = read_score(chosen.file)
@@ -40,6 +50,36 @@ def execute(chosen: argparse.Namespace) -> int:
     return _out(
         chosen, spikebnn.report(score, form=chosen.format, color=color).rstrip(), score.to_json().rstrip()
     )
+
+
+def _certificate(path: str) -> dict[str, Any] | None:
+    """The certificate in a file; None for anything else, of which a score's reader will speak."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    mine = isinstance(found, dict) and str(found.get("schema")).startswith("spikebnn.certificate/")
+    return found if mine else None
+
+
+def _verdicts(found: dict[str, Any], path: str) -> str:
+    """A certificate for reading, as `verify` printed it."""
+    from spikebnn.cli.verify import text_of
+    from spikebnn.verify import SCHEMA, Certificate, Divergence, Verdict
+
+    if found["schema"] != SCHEMA:
+        raise InputError(f"{path} is of schema {found['schema']!r}, {SCHEMA!r} is wanted; verify again")
+    try:
+        verdicts = []
+        for verdict in found["verdicts"]:
+            first = verdict["first"]
+            if first is not None:
+                first = Divergence(**{name: value for name, value in first.items() if name != "text"})
+            verdicts.append(Verdict(**{**verdict, "first": first}))
+        plain = {name: value for name, value in found.items() if name != "schema"}
+        return text_of(Certificate(**{**plain, "verdicts": tuple(verdicts)}))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} has a value that does not fit {SCHEMA}: {error}; verify again") from error
 
 
 def _out(chosen: argparse.Namespace, text: str, data: object) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spikebnn.arrays import I64
 from spikebnn.interval import Interval
-from spikebnn.units import percent, si, span, whole
+from spikebnn.units import percent, si, span, ticks, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +89,7 @@ class StreamReport:
             lines.append(f"  accuracy {percent(self.accuracy)}, mean over classes {percent(self.balanced_accuracy)}")
         latency = "" if self.latency_s is None else f" = {si(self.latency_s, 's')}"
         lines.append(
-            f"  latency {self.latency} ticks{latency} after the last row; per decision {whole(round(self.spikes))} spikes "
+            f"  latency {ticks(self.latency)}{latency} after the last row; per decision {whole(round(self.spikes))} spikes "
             f"and {whole(round(self.synaptic_events))} synaptic events"
         )
         if self.energy is not None:

@@ -146,16 +146,22 @@ def _parse(file: Path) -> dict[str, Any]:
 
 def _check_keys(section: str, part: Mapping[str, Any], mistakes: list[str]) -> None:
     known, where = KEYS[section], f"[{section}] " if section else ""
+    strangers = []
     for key, value in part.items():
         if key not in known:
             near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}" if near else f"known are {', '.join(known)}"
-            mistakes.append(f"{where}has an unknown key {key!r}, {hint}")
+            if near:
+                mistakes.append(f"{where}has an unknown key {key!r}, did you mean {near[0]}")
+            else:
+                strangers.append(repr(key))
         elif not isinstance(value, known[key]) or isinstance(value, bool):
             wanted = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
             mistakes.append(f"{where}{key} must be {wanted[known[key][-1]]}, found {value!r}")
         elif isinstance(value, list) and not all(isinstance(item, str) for item in value):
             mistakes.append(f"{where}{key} must be a list of texts, found {value!r}")
+    if strangers:
+        keys = f"an unknown key {strangers[0]}" if len(strangers) == 1 else f"unknown keys {', '.join(strangers)}"
+        mistakes.append(f"{where}has {keys}, known are {', '.join(known)}")
     mistakes += [f"{where}needs the key {key!r}" for key in REQUIRED.get(section, ()) if key not in part]
 
 
