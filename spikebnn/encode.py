@@ -34,16 +34,16 @@ def encode(encoder: Encoder, x: Array) -> U8:
     if encoder.kind == "planes":
         if flat.size and int(flat.max()) >> encoder.levels:
             raise InputError(
-                f"An input value is {flat.max()}, and the network takes {encoder.levels}-bit values, "
-                f"0 to {2**encoder.levels - 1}."
+                f"an input value is {flat.max()}, and the network takes {encoder.levels}-bit values, "
+                f"0 to {2**encoder.levels - 1}"
             )
         bits: Array = flat[:, None, :].astype(np.int64) >> levels & 1
     elif encoder.kind == "thermometer":
         bits = flat[:, None, :] > levels
     else:
         raise InputError(
-            f"The program names the input code {encoder.kind!r}, and this version knows "
-            "values, host, planes, thermometer and burst."
+            f"the program names the input code {encoder.kind!r}, and this version knows "
+            "values, host, planes, thermometer and burst"
         )
     return np.ascontiguousarray(bits.reshape(len(flat), 1, -1), dtype=np.uint8)
 
@@ -68,11 +68,11 @@ def _own_shape(encoder: Encoder, x: Array) -> Array:
     wanted = "(frames, " + ", ".join(map(str, encoder.shape)) + ")" if encoder.shape else "(frames,)"
     if x.shape == encoder.shape and encoder.shape:
         raise InputError(
-            f"The data has shape {x.shape}, one frame without the frames axis; "
-            f"{wanted} is wanted. Try x[None]."
+            f"the data has shape {x.shape}, one frame without the frames axis; "
+            f"{wanted} is wanted; try x[None]"
         )
     if x.ndim == 0 or x.shape[1:] != encoder.shape:
-        raise InputError(f"The data has shape {x.shape}, and the network takes {wanted}.")
+        raise InputError(f"the data has shape {x.shape}, and the network takes {wanted}")
     return x
 
 
@@ -81,11 +81,11 @@ def _own_type(encoder: Encoder, x: Array) -> Array:
     if x.dtype == own:
         return x
     if x.dtype.kind not in "biuf":
-        raise InputError(f"The data is of type {x.dtype}, and the network takes {own}.")
+        raise InputError(f"the data is of type {x.dtype}, and the network takes {own}")
     if x.dtype.kind == "f" and own.kind != "f":
         raise InputError(
-            f"The data is of type {x.dtype}, and the network takes {own}. "
-            f"Scale it as the network was trained, then convert it with x.astype({str(own)!r})."
+            f"the data is of type {x.dtype}, and the network takes {own}; "
+            f"scale it as the network was trained, then convert it with x.astype({str(own)!r})"
         )
     with np.errstate(all="ignore"):
         out = x.astype(own)
@@ -94,7 +94,7 @@ def _own_type(encoder: Encoder, x: Array) -> Array:
         info = np.iinfo(own)
         wrong = (x < info.min) | (x > info.max)
     if wrong.any():
-        start = f"The data is of type {x.dtype}, and the network takes {own};"
+        start = f"the data is of type {x.dtype}, and the network takes {own};"
         raise InputError(_first(start, x, wrong, f"cannot be written as {own}"))
     return out
 
@@ -104,7 +104,7 @@ def _values(encoder: Encoder, flat: Array) -> U8:
     wrong = ~(high | (flat == encoder.low))
     if wrong.any():
         shape = (len(flat), *encoder.shape)
-        start = f"The network takes {encoder.low:g} and {encoder.high:g} only;"
+        start = f"the network takes {encoder.low:g} and {encoder.high:g} only;"
         raise InputError(_first(start, flat.reshape(shape), wrong.reshape(shape), "neither"))
     return np.asarray(high, np.uint8)
 
@@ -117,7 +117,7 @@ def _whole(encoder: Encoder, flat: Array) -> None:
     wrong |= ~(flat >= 0)
     if wrong.any():
         shape = (len(flat), *encoder.shape)
-        start = "The network takes whole numbers from 0 up;"
+        start = "the network takes whole numbers from 0 up;"
         raise InputError(_first(start, flat.reshape(shape), wrong.reshape(shape), "not such a number"))
 
 
@@ -125,7 +125,7 @@ def _burst(encoder: Encoder, flat: Array) -> U8:
     wrong = flat > encoder.ticks
     if wrong.any():
         shape = (len(flat), *encoder.shape)
-        start = f"A value is sent as so many spikes in {encoder.ticks} ticks;"
+        start = f"a value is sent as so many spikes in {encoder.ticks} ticks;"
         raise InputError(_first(start, flat.reshape(shape), wrong.reshape(shape), "larger than that"))
     ticks = np.arange(encoder.ticks + 1)[:, None]
     sent = flat[:, None, :].astype(np.int64) * ticks // encoder.ticks  # before tick t; spread evenly
@@ -135,9 +135,9 @@ def _burst(encoder: Encoder, flat: Array) -> U8:
 def _host(encoder: Encoder, x: Array) -> U8:
     graph = encoder.graph
     if graph is None:
-        raise InputError("The program's host part is missing; map the network again.")
+        raise InputError("the program's host part is missing; map the network again")
     if x.dtype.kind == "f" and np.isnan(x).any():
-        raise InputError(_first("The network takes numbers;", x, np.isnan(x), "not a number"))
+        raise InputError(_first("the network takes numbers;", x, np.isnan(x), "not a number"))
     cuts = encoder.cuts or ((encoder.high,),) * len(graph.outputs)
     allowed = encoder.allowed or ((),) * len(graph.outputs)
     if len(x) == 0:
@@ -151,10 +151,10 @@ def _levels(graph: Network, x: Array, cuts: Values, allowed: Values) -> U8:
     parts = []
     for name, value, at, only in zip(graph.outputs, _evaluate(graph, x), cuts, allowed, strict=True):
         if np.isnan(value).any():
-            start = f"The host's part of the network answers with NaN at {name};"
+            start = f"the host's part of the network answers with NaN at {name};"
             raise InputError(_first(start, value, np.isnan(value), "not a number"))
         if only and not np.isin(value, only).all():
-            start = f"The network takes {' and '.join(f'{v:g}' for v in only)} only;"
+            start = f"the network takes {' and '.join(f'{v:g}' for v in only)} only;"
             raise InputError(_first(start, value, ~np.isin(value, only), "none of these"))
         bits = np.stack([value >= cut for cut in at], axis=1) if at else np.zeros((len(x), 0), bool)
         parts.append(bits.reshape(len(x), -1).astype(np.uint8))
@@ -174,4 +174,4 @@ def _first(start: str, x: Array, wrong: Array, what: str) -> str:
     place = f"frame {where[0]}" + (f", element {where[1:]}" if len(where) > 1 else "")
     count = int(wrong.sum())
     verb = "" if what.startswith("cannot") else "is " if count == 1 else "are "
-    return f"{start} {count} of {x.size} values {verb}{what}, the first {x[where]} in {place}."
+    return f"{start} {count} of {x.size} values {verb}{what}, the first {x[where]} in {place}"

@@ -147,10 +147,10 @@ class _Reader:
     def _value(self, name: str) -> float:
         if name not in self.values:
             near = get_close_matches(name, self.values, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f" (did you mean {near[0]}?)" if near else ""
             known = ", ".join(key for key in self.values if not key.startswith(BASE))
             raise InputError(
-                f"--fail-if knows no {name!r}{hint} Known are {known}, and {BASE}NAME for the first score"
+                f"--fail-if knows no {name!r}{hint}; known are {known}, and {BASE}NAME for the first score"
             )
         value = self.values[name]
         if value is None:

@@ -47,14 +47,14 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
     goal = Path(os.path.realpath(path))
     if goal.is_dir():
         raise InputError(
-            f"A program file cannot be written to {path}: that is a directory. Name a file, such as net.sbnn."
+            f"a program file cannot be written to {path}: that is a directory; name a file, such as net.sbnn"
         )
     if goal.exists() and not goal.is_file():
         raise InputError(f"a program file cannot be written to {path}: that is no ordinary file")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{goal.name}.", suffix=".part", dir=goal.parent)
     except OSError as why:
-        raise InputError(f"The program file {path} cannot be written: {why.strerror}.") from why
+        raise InputError(f"the program file {path} cannot be written: {why.strerror}") from why
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -67,7 +67,7 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
         part.chmod(0o666 & ~_umask())
         part.replace(goal)
     except OSError as why:
-        raise InputError(f"The program file {path} cannot be written: {why.strerror}.") from why
+        raise InputError(f"the program file {path} cannot be written: {why.strerror}") from why
     finally:
         part.unlink(missing_ok=True)
 
@@ -77,7 +77,7 @@ def load(path: str | os.PathLike[str]) -> Program:
     try:
         data = Path(path).read_bytes()
     except OSError as why:
-        raise InputError(f"The program file {path} cannot be read: {why.strerror}.") from why
+        raise InputError(f"the program file {path} cannot be read: {why.strerror}") from why
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         manifest = archive.read(MANIFEST)
@@ -87,13 +87,13 @@ def load(path: str | os.PathLike[str]) -> Program:
         version = int(document["version"])
     except _DAMAGE as why:
         raise InputError(
-            f"{path} is not a spikebnn program, or it is damaged ({_reason(why)}). "
-            "Programs are written by 'spikebnn map'; map the network again."
+            f"{path} is not a spikebnn program, or it is damaged ({_reason(why)}); "
+            "programs are written by 'spikebnn map': map the network again"
         ) from why
     if version > VERSION:
         raise InputError(
-            f"{path} has program format {version}, and this spikebnn reads formats up to {VERSION}. "
-            "Install a newer spikebnn, or map the network again with this one."
+            f"{path} has program format {version}, and this spikebnn reads formats up to {VERSION}; "
+            "install a newer spikebnn, or map the network again with this one"
         )
     try:
         if hashlib.sha256(manifest).hexdigest().encode() != archive.comment:
@@ -105,7 +105,7 @@ def load(path: str | os.PathLike[str]) -> Program:
         return rebuild(document["program"], arrays)
     except _DAMAGE as why:
         raise InputError(
-            f"The program file {path} is damaged: {_reason(why)}. Map the network again."
+            f"the program file {path} is damaged: {_reason(why)}; map the network again"
         ) from why
 
 

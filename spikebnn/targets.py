@@ -86,8 +86,8 @@ def _find(name_or_path: str | Path, beside: Path | None = None) -> Path:
     near = get_close_matches(text, target_names(), 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise TargetError(
-        f"there is no target named {text!r}; known are {', '.join(target_names())}{hint}"
-        " A file of your own is given by its path, ending in .toml"
+        f"there is no target named {text!r}; known are {', '.join(target_names())}; "
+        f"a file of your own is given by its path, ending in .toml{hint}"
     )
 
 

@@ -185,7 +185,7 @@ def test_an_expression_is_decided(text: str, wanted: bool) -> None:
         ("a / 0 > 1", "--fail-if 'a / 0 > 1' divides by zero for the score"),
         (
             "b.d > 1",
-            "--fail-if knows no 'b.d'; did you mean b.c? Known are a, b.c, none, and base.NAME for the first score",
+            "--fail-if knows no 'b.d' (did you mean b.c?); known are a, b.c, none, and base.NAME for the first score",
         ),
     ],
 )

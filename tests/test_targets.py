@@ -196,7 +196,9 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest() -> None:
     with pytest.raises(TargetError) as caught:
         load_target("loihi-sin")
     assert str(caught.value).startswith("there is no target named 'loihi-sin'; known are loihi-sim, ")
-    assert "; did you mean loihi-sim?" in str(caught.value)
+    assert str(caught.value).endswith(
+        "; a file of your own is given by its path, ending in .toml; did you mean loihi-sim?"
+    )
 
 
 def test_a_path_without_a_file_says_so(tmp_path: Path) -> None:
