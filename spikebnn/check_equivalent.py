@@ -160,7 +160,14 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
             walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1, 1)
         return
     most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
+    alike: dict[bytes, int] = {}  # copies: neurons with the same row and the same numbers, of which one is looked at
+    numbers = (core.layer, core.unit, core.reset, core.start, core.threshold, core.leak, core.floor, core.floor_mode)
+    told = np.concatenate([weights, np.stack(numbers, axis=1).astype(np.int64)], axis=1)
     for n in range(core.neurons):
+        same_as = alike.setdefault(told[n].tobytes(), n)
+        if same_as < n:
+            walk.seen[number, n], walk.said[number][n] = walk.seen[number, same_as], walk.said[number][same_as]
+            continue
         got = _integral(weights[n], axons, most)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"

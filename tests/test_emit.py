@@ -237,6 +237,32 @@ def test_an_aggregator_that_is_not_cleared_is_found() -> None:
         check_equivalent(wrong, network)
 
 
+def test_one_wrong_copy_among_right_ones_is_found() -> None:
+    """Copies of an aggregator are looked at once; what is no copy must be looked at by itself."""
+    network = mapper_network(10, inputs=40, layers=2, taps=40, width=8, votes=True)
+    program = _map(network, mapper_target(axons=20, axons_per_neuron=1))
+    copies = [
+        (k, n)
+        for k, core in enumerate(program.cores)
+        for n in range(core.neurons)
+        if core.reset[n] == ZERO and ((core.unit == core.unit[n]) & (core.layer == core.layer[n])).sum() > 1
+    ]
+    assert copies
+    for number, n in copies:
+        core = program.cores[number]
+        for field in ("threshold", "start", "unit"):
+            value = getattr(core, field).copy()
+            value[n] += 1 if field != "unit" or value[n] == 0 else -1
+            with pytest.raises(CheckError, match="the program is not the network"):
+                check_equivalent(_with_core(program, number, **{field: value}), network)
+        plane = next(p for p in core.planes if p.bits[n].any())
+        bits = plane.bits.copy()
+        bits[n, np.flatnonzero(bits[n])[0]] &= bits[n, np.flatnonzero(bits[n])[0]] - 1
+        planes = tuple(replace(p, bits=bits) if p is plane else p for p in core.planes)
+        with pytest.raises(CheckError, match="the program is not the network"):
+            check_equivalent(_with_core(program, number, planes=planes), network)
+
+
 def test_the_decoder_is_the_readout_without_its_synapses() -> None:
     program, network, _ = _program()
     assert program.decoder.synapses.neurons == 0
