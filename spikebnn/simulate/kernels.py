@@ -18,6 +18,8 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
+from spikebnn.simulate.pack import pack
+
 WORDS = 8  # of 64 lanes in a row
 LANES = 64 * WORDS
 QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neurons and their classes, then the supports
@@ -150,21 +152,6 @@ def add_where(typing, total, number, mask):
         return builder.bitcast(builder.add(builder.bitcast(args[0], ROW32), more), ROW)
 
     return row(row, types.int32, types.uint64), make
-
-
-@intrinsic
-def bit_of(typing, column, mask):
-    """64 bytes as one word: bit k is set where byte k shares a bit with the mask."""
-
-    def make(context, builder, signature, args):
-        kind = ir.VectorType(ir.IntType(8), 64)
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        value = builder.load(builder.bitcast(data, kind.as_pointer()))
-        value.align = 1
-        found = builder.and_(value, _splat(builder, args[1], kind))
-        return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(kind, [0] * 64)), I64)
-
-    return types.uint64(column, types.uint8), make
 
 
 @intrinsic
@@ -403,41 +390,28 @@ def _wide(planes, to, number, lane):
     return total
 
 
-def _pack(eights, many, out):
-    """0/1 bytes (lanes, rows) by eights, at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64."""
-    lanes = eights.shape[0]
-    gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
-    column = np.zeros(64, np.uint8)
-    for block in range(8):
-        here = eights[min(lanes, 64 * block) : min(lanes, 64 * block + 64)]
-        if len(here) < 64:
-            column[len(here) :] = 0
-        for eight in range((many + 7) >> 3):
-            for lane in range(len(here)):
-                column[lane] = (here[lane, eight] * gather) >> np.uint64(56)
-            for bit in range(min(8, many - 8 * eight)):
-                out[8 * (8 * eight + bit) + block] = bit_of(column, np.uint8(1 << bit))
-
-
 @nb.njit(nogil=True, boundscheck=False)
-def _stirs(tick, period, j, ring, slots, slot_words, rows, awake, job, inputs, sources, neurons, membrane):
-    """Whether anything arrives at a job, or its membranes are read; `awake` ends with the number of lines that are on."""
+def _read_now(tick, period, j, job, neurons, membrane):
+    """Whether a membrane of a job is read in this tick."""
     for n in range(job[j, 2], job[j, 3]):
         if neurons[n, 11] and (membrane == 2 or (membrane == 1 and (tick - neurons[n, 13]) % period == 0)):
             return True
+    return False
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _silent(tick, j, ring, slots, slot_words, rows, awake, job, inputs, sources):
+    """Whether it is known that nothing arrives at a job; `awake` ends with the number of lines that are on."""
+    if job[j, 11] == 0:
+        return False
     lines = awake[len(awake) - 1] > 0
     found = every(np.int64(0))
     for s in range(inputs[job[j, 0]], inputs[job[j, 1]]):
-        delay = sources[s, 1]
-        if delay >= 0:
-            found = either(found, load(ring, ((tick - delay) % slots) * slot_words + 8 * sources[s, 0]))
-        elif lines:
-            found = either(found, load(ring, 8 * sources[s, 0]))
+        back = ((tick - sources[s, 1]) % slots) * slot_words if sources[s, 1] >= 0 else 0
+        if lines or sources[s, 1] >= 0:
+            found = either(found, load(ring, back + 8 * sources[s, 0]))
     store(rows, 0, found)
-    bits = np.uint64(0)
-    for word in range(8):
-        bits |= rows[word]
-    return bits != 0
+    return not (rows[:8] != 0).any()
 
 
 def _tick(
@@ -450,20 +424,16 @@ def _tick(
     here = (tick % slots) * slot_words
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
-        if (
-            job[j, 11]
-            and awake[j] == 0
-            and not _stirs(
-                tick, period, j, ring, slots, slot_words, rows, awake, job, inputs, sources, neurons, membrane
-            )
-        ):
+        silent = _silent(tick, j, ring, slots, slot_words, rows, awake, job, inputs, sources)
+        at_rest = job[j, 11] == 2 and awake[j] == 0
+        if silent and at_rest and not _read_now(tick, period, j, job, neurons, membrane):
             for n in range(job[j, 2], job[j, 3]):
                 store(ring, here + 8 * neurons[n, 0], zero)
             continue
         # the job's inputs as rows, then the same inverted, then a row of zeros for padding
         first, many = job[j, 0], job[j, 1] - job[j, 0]
         invert = job[j, 9]
-        for k in range(many):
+        for k in range(0 if silent else many):
             value = zero
             for s in range(inputs[first + k], inputs[first + k + 1]):
                 back = ((tick - sources[s, 1]) % slots) * slot_words if sources[s, 1] >= 0 else 0
@@ -473,17 +443,19 @@ def _tick(
                 store(rows, 8 * (many + k), differ(value, all_ones))
         store(rows, 8 * (2 * many), zero)
         # how many of each support are active: shared by the neurons that have this support
-        for s in range(job[j, 4], job[j, 5]):
+        for s in range(job[j, 4], job[j, 4] if silent else job[j, 5]):
             to = supports[s, 2]
             got = _count_there(rows, index, supports[s, 0], supports[s, 1], planes, to)
             for k in range(got, width):
                 store(planes, to + 8 * k, zero)
         for n in range(job[j, 2], job[j, 3]):
             me, mode, threshold, leak = neurons[n, 0], neurons[n, 1], neurons[n, 2], neurons[n, 3]
-            support, constant = neurons[n, 6], neurons[n, 8]
-            if neurons[n, 16] >= 0:
+            support, constant, ready = neurons[n, 6], neurons[n, 8], neurons[n, 17]
+            segment, last = neurons[n, 9], neurons[n, 10]
+            if silent:  # the sum is 0, whichever way it is made
+                support, ready, constant, last = -1, -1, 0, segment
+            elif neurons[n, 16] >= 0:
                 _four(rows, index, quads, neurons[n, 16], planes)
-            ready = neurons[n, 17]
             # the sum over active synapses, as planes 0 to width-1 of the accumulator
             fresh = True
             if ready >= 0:  # twice those weighed +1, less all of the support
@@ -498,7 +470,7 @@ def _tick(
                 for k in range(0, 8 * width, 8):
                     store(planes, k, differ(load(planes, support + k), flip))
                 fresh = False
-            for s in range(neurons[n, 9], neurons[n, 10]):
+            for s in range(segment, last):
                 shift = segments[s, 2]
                 to = 8 * shift if fresh else 512
                 got = _count_here(rows, index, segments[s, 0], segments[s, 1], planes, to)
@@ -591,7 +563,7 @@ def _tick(
                         for lane in range(512):
                             bit = (ring[here + 8 * me + (lane >> 6)] >> np.uint64(lane & 63)) & np.uint64(1)
                             target[lane] += np.int64(bit)
-        if job[j, 11]:
+        if job[j, 11] == 2:
             awake[j] = 0
             for word in range(job[j, 12], job[j, 13]):
                 if v[word] != 0:
@@ -600,7 +572,7 @@ def _tick(
         # events of the core: spikes from the ring, axon and synapse events from the gathered rows
         for e in range(job[j, 6], job[j, 7]):
             frame = (tick - events[e, 2]) // period
-            if tick < events[e, 2] or frame >= frames:
+            if tick < events[e, 2] or frame >= frames or (silent and not events[e, 5]):
                 continue
             if events[e, 5]:
                 got = _count_there(ring[here:], event_index, events[e, 0], events[e, 1], planes, 0)
@@ -622,6 +594,6 @@ def _tick(
 def compiled() -> tuple[Any, Any]:
     """The kernels (tick, pack), from Numba's cache on disk where there is a place for one."""
     try:
-        return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_tick, _pack))
+        return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_tick, pack))
     except RuntimeError:  # no writable place for the cache
-        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_tick, _pack))
+        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_tick, pack))

@@ -35,7 +35,7 @@ RESTS, V_FIRST, V_END = range(11, 14)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 14); RESTS: with V = 0, nothing happens in it until something arrives
+    job: I64  # (jobs, 14); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
     inputs: I64  # (inputs + 1,); first source of each input, over all jobs
     sources: I64  # (sources, 2): row of a slot and delay; or row behind the last slot, and -1
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
@@ -196,7 +196,7 @@ class _Build:
             events,
             self.sizes["events"],
         ]
-        rests = not self.collapsed and _rests(core)
+        rests = 0 if self.collapsed else 1 + _rests(core)
         self.jobs.append([first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0])
 
     def _sums(self, weight: Array) -> tuple[Array, int]:
