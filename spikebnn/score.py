@@ -159,7 +159,7 @@ def score(
         version=run.version,
         frames=run.frames,
         seconds=run.seconds,
-        correct=None if labels is None else int((told == run.classes).sum()),
+        correct=None if labels is None else int(np.count_nonzero(told == run.classes)),
         agreement=None if reference is None else _agreement(run, np.asarray(reference)),
         chips=len({core.chip for core in program.cores}),
         spikes=int(counts.neuron_spikes.sum()),
