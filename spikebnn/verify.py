@@ -22,12 +22,14 @@ from spikebnn.fold import FoldOptions, fold
 from spikebnn.labels import checked
 from spikebnn.network import Network
 from spikebnn.pipeline import data_digest, machine, read
-from spikebnn.program import Program
+from spikebnn.program import MEMORYLESS, Program
 from spikebnn.simulate import Answer, Session, registry
-from spikebnn.threshold import Readout, ThresholdNetwork
+from spikebnn.simulate.layout import drive
+from spikebnn.threshold import Readout, Synapses, ThresholdNetwork, execute, sums
 
 ORACLE_BATCH = 250  # frames that the original network sees at once
 RASTER_BYTES = 1 << 28  # memory for the spikes that are compared at once
+SUM_FRAMES = 256  # frames in which a wrong sum is looked for that changes no spike
 SCHEMA = "spikebnn.certificate/1"
 
 
@@ -37,7 +39,7 @@ class Divergence:
 
     simulator: str
     frame: int
-    what: str  # "spike" or "score"
+    what: str  # "spike", "score", or "sum": a wrong sum that changed no spike
     tick: int | None = None  # since the run's first tick, if frames follow each other every period
     layer: str = ""
     core: int | None = None
@@ -54,6 +56,12 @@ class Divergence:
             return (
                 f"{self.simulator}: frame {self.frame}: score {self.unit} is {self.found:g}, "
                 f"and the original network says {self.expected:g}"
+            )
+        if self.what == "sum":
+            return (
+                f"{self.simulator}: frame {self.frame}, tick {self.tick}, layer '{self.layer}', core {self.core}, neuron "
+                f"{self.neuron} (unit {self.unit}) adds up {self.sum} instead of {self.expected_sum}, on the same side of "
+                f"its threshold {self.threshold}"
             )
         verb = "fires" if self.found else "stays silent"
         return (
@@ -115,6 +123,8 @@ class Certificate:
     def reason(self) -> str:
         """Why it is not equal, in one sentence; empty when it is."""
         for verdict in self.verdicts:
+            if verdict.first is not None and verdict.first.what == "sum":
+                return f"the program's structure differs: {self.structure}; first seen, {verdict.first}"
             if verdict.first is not None:
                 return f"{verdict.differing_frames} of {verdict.frames} frames differ; first, {verdict.first}"
         return "" if self.structure == "equal" else f"the program's structure differs: {self.structure}"
@@ -183,6 +193,10 @@ def verify(
             if on_progress is not None:
                 on_progress(name, first + len(part), len(x))
     structure = _structure(program, folded)
+    if structure != "equal" and all(tally.first is None for tally in tallies.values()):
+        lines = encode(program.encoder, x[:SUM_FRAMES])
+        for name in names:
+            tallies[name].first = _wrong_sum(program, folded, name, sessions[name], lines)
     verdicts = tuple(tally.verdict(len(x)) for tally in tallies.values())
     return Certificate(
         equal=structure == "equal" and all(v.differing_frames == 0 for v in verdicts),
@@ -348,9 +362,6 @@ def _spike(
     answer: Answer,
 ) -> Divergence:
     """Name a wrong spike: run its frame once more and watch the neuron's membrane."""
-    from spikebnn.simulate.layout import drive
-    from spikebnn.threshold import execute, sums
-
     frame, start, number = place
     core = int(np.searchsorted(program.first, number, side="right")) - 1
     neuron = number - program.first[core]
@@ -381,6 +392,50 @@ def _spike(
         expected=float(total >= int(wanted.threshold[unit])),
         found=float(answer.raster[frame, number]) if answer.raster is not None else None,
     )
+
+
+def _wrong_sum(
+    program: Program, folded: ThresholdNetwork, name: str, session: Session, lines: Array
+) -> Divergence | None:
+    """The first memoryless neuron whose core adds up something else than its layer does, in the order of frames."""
+    known, _ = execute(folded, lines.sum(axis=1) if lines.shape[1] > 1 else lines[:, 0])
+    rows = []  # neuron number, core, neuron, unit, start, threshold less leak
+    wanted = []
+    layers = {layer.name: layer for layer in folded.layers}
+    for index, core in enumerate(program.cores):
+        for number in np.unique(core.layer):
+            layer = layers.get(program.layers[number].name)
+            mine = np.flatnonzero((core.layer == number) & (core.unit >= 0) & (core.reset == MEMORYLESS))
+            if layer is None or not len(mine):
+                continue
+            unit, threshold = core.unit[mine], (core.threshold - core.leak)[mine]
+            synapses = Synapses(
+                weight=layer.synapses.weight,
+                taps=layer.synapses.taps,
+                row=layer.synapses.row[unit],
+                patch=layer.synapses.patch[unit],
+            )
+            own = layer.sign[unit] * sums(synapses, known)
+            wanted.append(own - layer.threshold[unit] + threshold)
+            first = np.full(len(mine), index)
+            rows.append(np.stack([program.first[index] + mine, first, mine, unit, core.start[mine], threshold], axis=1))
+    if not rows:
+        return None
+    table, expected = np.concatenate(rows), np.concatenate(wanted, axis=1)
+    leak = np.concatenate([core.leak for core in program.cores])[table[:, 0]]
+    for frame in range(len(lines)):
+        seen = session.ticks(drive(program, lines[frame : frame + 1]), table[:, 0]).membranes[0]
+        got = seen[table[:, 4], np.arange(len(table))] - leak
+        wrong = np.flatnonzero(got != expected[frame])
+        if len(wrong):
+            k = int(wrong[np.argmin(table[wrong, 4])])
+            number, core, neuron, unit, start, threshold = table[k].tolist()
+            layer = program.layers[program.cores[core].layer[neuron]].name
+            return Divergence(
+                simulator=name, frame=frame, what="sum", tick=frame * program.period + start, layer=layer, core=core,
+                neuron=neuron, unit=unit, sum=int(got[k]), expected_sum=int(expected[frame, k]), threshold=threshold,
+            )  # fmt: skip
+    return None
 
 
 @dataclass(slots=True)
@@ -414,7 +469,7 @@ def _structure(program: Program, folded: ThresholdNetwork) -> str:
     try:
         check_equivalent(program, folded)
     except CheckError as error:
-        return str(error)
+        return str(error).removesuffix(". This is a bug in spikebnn; please report it.")
     return "equal"
 
 

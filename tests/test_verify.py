@@ -100,9 +100,19 @@ def test_a_wrong_synapse_that_no_frame_shows_is_still_found_in_the_structure():
     net = network()
     program = spikebnn.map(net, "loihi-sim")
     core, neuron = layer_core(program, "fc2")
-    certificate = spikebnn.verify(flipped(program, core, 0, neuron, 0), net, frames_of(net, 1, 3)[:1])
-    assert certificate.structure != "equal"
+    broken = flipped(program, core, 0, neuron, 0)
+    frames = frames_of(net, 200, 2)
+    silent = [k for k in range(200) if spikebnn.verify(broken, net, frames[k : k + 1]).verdicts[0].differing_frames == 0]
+    certificate = spikebnn.verify(broken, net, frames[silent], simulators="all")
     assert not certificate.equal
+    assert all(v.differing_frames == 0 for v in certificate.verdicts)
+    for verdict in certificate.verdicts:
+        first = verdict.first
+        assert (first.what, first.layer, first.core, first.neuron, first.unit) == ("sum", "fc2", core, neuron, 0)
+        assert abs(first.sum - first.expected_sum) == 1
+        assert (first.sum >= first.threshold) == (first.expected_sum >= first.threshold)
+    assert "please report" not in certificate.reason()
+    assert "on the same side of its threshold" in certificate.reason()
 
 
 def test_a_wrong_readout_is_found_in_the_scores():
