@@ -65,7 +65,8 @@ def _certificate(path: str) -> dict[str, Any] | None:
 def _verdicts(found: dict[str, Any], path: str) -> str:
     """A certificate for reading, as `verify` printed it."""
     from spikebnn.cli.verify import text_of
-    from spikebnn.verify import SCHEMA, Certificate, Divergence, Verdict
+    from spikebnn.divergence import Divergence
+    from spikebnn.verify import SCHEMA, Certificate, Verdict
 
     if found["schema"] != SCHEMA:
         raise InputError(f"{path} is of schema {found['schema']!r}, {SCHEMA!r} is wanted; verify again")
