@@ -278,7 +278,7 @@ def test_a_simulator_that_is_not_there_is_exit_code_3(capsys, bench, name):
     assert (
         main(["run", str(bench / "loihi-sim.sbnn"), "--data", str(bench / "x.npz"), "--simulator", name]) == 3
     )
-    assert capsys.readouterr().err.startswith(f"spikebnn: error: The simulator {name} ")
+    assert capsys.readouterr().err.startswith(f"spikebnn: error: the simulator {name} ")
 
 
 def test_data_of_the_wrong_shape_is_one_sentence(capsys, bench, tmp_path):

@@ -167,24 +167,24 @@ def test_a_wrong_drive_has_its_sentence(name: str) -> None:
     program = VECTORS[0].program
     session = simulator(name).load(program)
     with pytest.raises(
-        InputError, match=r"The drive has shape \(1, 2, 9\), and the program takes \(streams, ticks, "
+        InputError, match=r"the drive has shape \(1, 2, 9\), and the program takes \(streams, ticks, "
     ):
         session.ticks(np.zeros((1, 2, 9), np.uint8))
-    with pytest.raises(InputError, match="A drive is 0 or 1, and the largest value here is 3"):
+    with pytest.raises(InputError, match="a drive is 0 or 1, and the largest value here is 3"):
         session.ticks(np.full((1, 2, program.inputs), 3, np.uint8))
-    with pytest.raises(InputError, match="Input bits are 0 or 1, and the largest here is 2"):
+    with pytest.raises(InputError, match="input bits are 0 or 1, and the largest here is 2"):
         session.frames(np.full((1, 1, program.inputs), 2, np.uint8))
 
 
 def test_an_unknown_simulator_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="There is no simulator 'fast'; known are bitwise, reference"):
+    with pytest.raises(InputError, match="there is no simulator 'fast'; known are bitwise, reference"):
         registry.simulator("fast")
 
 
 @pytest.mark.parametrize("name", sorted(set(registry.PLANNED) - set(SIMULATORS)))
 def test_a_planned_simulator_says_that_it_is_not_part_of_this_version(name: str) -> None:
     with pytest.raises(
-        SimulatorMissing, match=f"The simulator {name} is not part of this version; use bitwise or"
+        SimulatorMissing, match=f"the simulator {name} is not part of this version; use bitwise or"
     ):
         registry.simulator(name)
     assert SimulatorMissing.exit_code == 3
@@ -202,7 +202,7 @@ def test_a_simulator_whose_package_is_missing_is_named_and_left_out(monkeypatch:
     assert "far" not in registry.installed()
     assert "near" in registry.installed()
     with pytest.raises(
-        SimulatorMissing, match="The simulator far cannot be loaded: No module named 'a_package_that"
+        SimulatorMissing, match="the simulator far cannot be loaded: No module named 'a_package_that"
     ):
         registry.simulator("far")
     with pytest.raises(InputError, match="known are bitwise, far, near, reference"):

@@ -170,7 +170,7 @@ class BitwiseSession:
                 self._fits[collapsed, ticks] = fit(self._plans[collapsed], ticks)
             except OverflowError as why:
                 raise InputError(
-                    f"In {ticks} ticks {why}, more than 60 bits; use the simulator reference."
+                    f"in {ticks} ticks {why}, more than 60 bits; use the simulator reference"
                 ) from why
         return self._fits[collapsed, ticks]
 

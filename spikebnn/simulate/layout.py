@@ -30,11 +30,11 @@ def check_bits(program: Program, bits: Array) -> U8:
     """The input bits as they must be, or one sentence."""
     if bits.ndim != 3 or bits.shape[2] != program.inputs:
         raise InputError(
-            f"Input bits have shape {bits.shape}, and the program takes (frames, ticks, {program.inputs})."
+            f"input bits have shape {bits.shape}, and the program takes (frames, ticks, {program.inputs})"
         )
     out = np.ascontiguousarray(bits, dtype=np.uint8)
     if out.size and (int(out.max()) > 1 or bits.dtype.kind not in "bui"):
-        raise InputError(f"Input bits are 0 or 1, and the largest here is {bits.max()}.")
+        raise InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
     return out
 
 
@@ -43,11 +43,11 @@ def check_drive(program: Program, drive: Array) -> U8:
     lines = line_count(program)
     if drive.ndim != 3 or drive.shape[2] != lines:
         raise InputError(
-            f"The drive has shape {drive.shape}, and the program takes (streams, ticks, {lines})."
+            f"the drive has shape {drive.shape}, and the program takes (streams, ticks, {lines})"
         )
     out = np.ascontiguousarray(drive, dtype=np.uint8)
     if out.size and int(out.max()) > 1:
-        raise InputError(f"A drive is 0 or 1, and the largest value here is {drive.max()}.")
+        raise InputError(f"a drive is 0 or 1, and the largest value here is {drive.max()}")
     return out
 
 

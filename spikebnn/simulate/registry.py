@@ -50,11 +50,11 @@ def simulator(name: str) -> Simulator:
             maker: Callable[[], Simulator] = found[name].load()
         except ImportError as why:
             raise SimulatorMissing(
-                f"The simulator {name} cannot be loaded: {why}. Install what it needs, or use bitwise."
+                f"the simulator {name} cannot be loaded: {why}; install what it needs, or use bitwise"
             ) from why
         return maker()
     if name in PLANNED:
         known = " or ".join(sorted(SIMULATORS))
-        raise SimulatorMissing(f"The simulator {name} is not part of this version; use {known}.")
+        raise SimulatorMissing(f"the simulator {name} is not part of this version; use {known}")
     known = ", ".join(sorted({*SIMULATORS, *found}))
-    raise InputError(f"There is no simulator {name!r}; known are {known}.")
+    raise InputError(f"there is no simulator {name!r}; known are {known}")
