@@ -139,6 +139,9 @@ def _layers(score: Score) -> Table:
     def each(value: int | None) -> str:
         return "" if value is None else _count(value / frames)
 
+    def shared(where: str, value: int | None) -> str:
+        return each(value) if where == "host" or value is not None else "shared"
+
     rows = [
         (
             layer.name,
@@ -148,13 +151,14 @@ def _layers(score: Score) -> Table:
             str(layer.neurons or ""),
             str(layer.placed or ""),
             each(layer.spikes),
-            each(layer.synaptic_events)
-            if layer.where == "host" or layer.synaptic_events is not None
-            else "shared",
+            shared(layer.where, layer.synaptic_events),
+            each(layer.updates),
+            shared(layer.where, layer.hops),
         )
         for layer in score.layers
     ]
-    head = ("layer", "role", "where", "cores", "neurons", "placed", "spikes/frame", "synops/frame")
+    head = ("layer", "role", "where", "cores", "neurons", "placed", "spikes/frame", "synops/frame", "updates/frame",
+            "hops/frame")  # fmt: skip
     return table("layers", head, rows)
 
 

@@ -39,7 +39,7 @@ def mapped(network, options, target, recipe):
 
 
 @pytest.mark.parametrize("part", range(4))
-@settings(max_examples=550, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=800, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31), order=st.sampled_from(["raster", "hilbert"]))
 def test_torch_equals_the_slow_twin_equals_the_bit_packed_engine(part, drawn, target, seed, order):
     network, options = drawn
