@@ -121,4 +121,11 @@ def data_digest(x: np.ndarray[Any, Any]) -> str:
 
 def machine() -> dict[str, str]:
     """Versions that stand in a certificate."""
-    return {"python": platform.python_version(), "numpy": np.__version__, "platform": platform.machine()}
+    from spikebnn import __version__
+
+    return {
+        "spikebnn": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": platform.machine(),
+    }

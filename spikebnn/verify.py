@@ -66,6 +66,7 @@ class Certificate:
     fold: Mapping[str, Any]
     accuracy: Mapping[str, float] = field(default_factory=dict)  # "original" and each simulator, where labels are known
     machine: Mapping[str, str] = field(default_factory=dict)
+    target_digest: str = ""  # sha256 of the target file that the program was mapped with
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for a JSON file."""
@@ -174,7 +175,13 @@ def verify(
         fold=_fold_record(folded),
         accuracy={k: v / len(x) for k, v in right.items()} if y is not None else {},
         machine=machine(),
+        target_digest=_target_digest(program),
     )
+
+
+def _target_digest(program: Program) -> str:
+    made = program.header.get("target")
+    return str(made.get("digest", "")) if isinstance(made, Mapping) else ""  # a program by hand may name its target only
 
 
 def _digest(program: Program) -> str:

@@ -65,6 +65,9 @@ def test_an_honest_program_gets_a_certificate_that_names_everything(target):
     alive = plain["fold"]["neurons"] - plain["fold"]["constant"]  # constant neurons need no place on a core
     assert all(v["differing_frames"] == 0 and v["spikes_compared"] >= 40 * alive for v in plain["verdicts"])
     assert (len(plain["data"]), len(plain["program"]), plain["network"]) == (64, 64, "1" * 64)
+    assert plain["target_digest"] == spikebnn.load_target(target).digest
+    assert len(plain["target_digest"]) == 64
+    assert set(plain["machine"]) >= {"spikebnn", "python", "numpy"}
     assert plain["fold"]["pairs_evaluated"] > 0
     assert set(plain["accuracy"]) >= {"original", "reference", "bitwise"}
 

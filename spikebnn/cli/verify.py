@@ -99,7 +99,8 @@ def text_of(certificate: Certificate) -> str:
             f"scores     compared within {certificate.score_tolerance:g}, the rounding of the original's own sum"
         )
     lines.append(
-        f"digests    program {certificate.program[:16]}  network {certificate.network[:16]}  data {certificate.data[:16]}"
+        f"digests    program {certificate.program[:16]}  network {certificate.network[:16]}  "
+        f"target {certificate.target_digest[:16] or 'unknown'}  data {certificate.data[:16]}"
     )
     if not certificate.equal:
         lines += ["", certificate.reason()]
