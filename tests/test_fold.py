@@ -319,6 +319,23 @@ def test_zero_padding_is_the_absence_of_a_spike_and_of_its_offset():
     assert layer.threshold.reshape(4, 4)[:2, :2].tolist() == [[2, 3], [3, 5]]
 
 
+def test_a_wrong_threshold_is_caught_behind_an_expanded_tie_too():
+    w = writer(8)
+    dense(w, 5, "fc1")
+    w.activate("sign")
+    dense(w, 4, "fc2")
+    w.norm(ties=False)
+    w.activate("detach")
+    dense(w, 2, "fc3")
+    network = network_of(w)
+    folded = fold(network, FoldOptions(ternary="expand"))
+    check_fold(network, folded, frames=64)
+    layer = folded.layers[-1]
+    broken = replace(folded, layers=(*folded.layers[:-1], replace(layer, threshold=layer.threshold + 1)))
+    with pytest.raises(AssertionError, match=r"^layer 'fc2': bit of neuron \d+ differs"):
+        check_fold(network, broken, frames=64)
+
+
 def test_a_wrong_threshold_is_caught_by_the_checker():
     w = writer(9)
     dense(w, 5, "fc1")

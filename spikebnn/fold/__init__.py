@@ -36,13 +36,13 @@ def fold(network: Network, options: FoldOptions | None = None) -> ThresholdNetwo
     _check_ends(network)
     check_frames(network, input_values(network, options))
     state = lower(network, options)
-    readout, findings = _readout(state)
+    readout = _readout(state)
     if options.host != "auto" and state.hosted:
         _refuse_hosted(state)
     if not state.fronts:
         raise ImportRefused("no layer of the network works on bits, so nothing of it can be mapped")
     final, inputs = _numbering(state)
-    findings += tuple(
+    hosted = tuple(
         Finding(layer=where, kind="host", count=macs, of=macs, text=f"runs on the host, {macs} MACs a frame: {reason}")
         for where, reason, macs in state.hosted
     )
@@ -51,7 +51,7 @@ def fold(network: Network, options: FoldOptions | None = None) -> ThresholdNetwo
         encoder=_encoder(state),
         layers=tuple(_renumbered(layer, final) for layer in state.layers),
         readout=replace(readout, synapses=_moved(readout.synapses, final)),
-        findings=(*state.findings, *findings),
+        findings=(*state.findings, *hosted),
         digest=network.digest,
         meta={"origin": network.origin, "options": {k: getattr(options, k) for k in FoldOptions.__slots__}},
     )
@@ -78,7 +78,7 @@ def _refuse_hosted(state: Lowered) -> None:
     raise ImportRefused(f"{len(state.hosted)} of the layers cannot run on spiking cores: {lines}{hint}")
 
 
-def _readout(state: Lowered) -> tuple[Readout, tuple[Finding, ...]]:
+def _readout(state: Lowered) -> Readout:
     """What the cores hand to the host, and the float function behind it."""
     out = state.network.outputs[0]
     value = state.values[out]
@@ -109,7 +109,7 @@ def _readout(state: Lowered) -> tuple[Readout, tuple[Finding, ...]]:
         tail = closure(state.network, state.producer, state.constants, root.name, out)
     else:
         raise ImportRefused(f"the value '{start}' that the host starts from is neither bits nor sums")
-    return _readout_of(state, root, tail), ()
+    return _readout_of(state, root, tail)
 
 
 def _readout_of(state: Lowered, root: Root, tail: Tail) -> Readout:

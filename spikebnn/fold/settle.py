@@ -292,7 +292,7 @@ def _fragile(
         others = [
             replace(o, result=np.where(o.result == 0, values[-1] * options.sign0, o.result)) for o in others
         ]
-    count = fragile(table, values[1:], values, others)
+    count = fragile(table, values, others)
     pairs = int(table.reach.sum())
     if count and options.strict:
         raise ImportRefused(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import F64, I8, I64, Array
-from spikebnn.fold.table import Table
+from spikebnn.fold.table import Table, occurs
 
 FAR = 1 << 40
 
@@ -41,16 +41,14 @@ def steps(table: Table, cut: float) -> Steps:
     return Steps(np.where(sense == 0, 0, threshold), sense, always, ~(rises | falls | never | always))
 
 
-def fragile(table: Table, cuts: F64, levels: F64, others: list[Table]) -> int:
-    """Pairs (column, sum) whose result another arithmetic puts on another level."""
-    columns = np.zeros(table.result.shape[1], bool)
-    columns[table.column[table.column >= 0]] = True
+def fragile(table: Table, levels: F64, others: list[Table]) -> int:
+    """Pairs (column, sum) whose result another arithmetic puts on another of the `levels`."""
     code = np.searchsorted(levels, table.result)
     differs = np.zeros(table.result.shape, bool)
     middle = (levels[1:] + levels[:-1]) / 2
     for other in others:
         differs |= np.searchsorted(middle, other.result) != code
-    return int((differs & table.reach & columns).sum())
+    return int((differs & occurs(table)).sum())
 
 
 def pool_falls(table: Table, cuts: F64) -> tuple[Array, Array]:
@@ -60,13 +58,10 @@ def pool_falls(table: Table, cuts: F64) -> tuple[Array, Array]:
     of the members' bits, over a falling part the AND.
     """
     assert table.pooled is not None
-    elements = len(table.column)
-    falls, wrong = np.zeros(elements, bool), np.zeros(elements, bool)
     code = np.searchsorted(cuts, table.result, side="right")
     unique, inverse = np.unique(np.sort(table.column, axis=1), axis=0, return_inverse=True)
     answers = [_direction(table, code, columns[columns >= 0]) for columns in unique]
-    table_of = np.array(answers, bool).reshape(-1, 2)
-    falls[:], wrong[:] = table_of[inverse.reshape(-1)].T
+    falls, wrong = np.array(answers, bool).reshape(-1, 2)[inverse.reshape(-1)].T
     return falls, wrong
 
 

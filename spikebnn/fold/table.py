@@ -133,8 +133,13 @@ def _by_element(
     return Table(v, result, pooled, reach, neuron, column)
 
 
+def occurs(table: Table) -> Array:
+    """(sums, columns) bool: the sum can be reached, and some slot reads the column."""
+    read = np.zeros(table.result.shape[1], bool)
+    read[table.column[table.column >= 0]] = True
+    return np.asarray(table.reach & read)
+
+
 def used_values(table: Table) -> F64:
-    """The distinct results over everything reachable, rising."""
-    columns = np.zeros(table.result.shape[1], bool)
-    columns[table.column[table.column >= 0]] = True
-    return np.unique(table.result[table.reach & columns]).astype(np.float64) + 0.0  # + 0.0: no negative zero
+    """The distinct results over everything that occurs, rising."""
+    return np.unique(table.result[occurs(table)]).astype(np.float64) + 0.0  # + 0.0: no negative zero
