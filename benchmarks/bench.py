@@ -29,7 +29,7 @@ from spikebnn.program import AUXILIARY, NO_FLOOR, Core, Plane, Program, ProgramL
 from spikebnn.simulate.bitwise import BitwiseSession, compiled_kernels  # noqa: E402
 from spikebnn.simulate.blas import BlasSession  # noqa: E402
 from spikebnn.simulate.reference import ReferenceSession  # noqa: E402
-from spikebnn.threshold import Encoder, Readout, Synapses  # noqa: E402
+from spikebnn.threshold import Encoder, plain_readout  # noqa: E402
 
 SIZES = (784, 1024, 1024, 1024, 10)
 SYNAPSES = sum(a * b for a, b in pairwise(SIZES))
@@ -87,7 +87,6 @@ def program(layers: Layers) -> Program:
         if number:
             routes += [(number - 1, axon, number, axon, 1) for axon in range(wide)]
     last, scores = len(layers) - 1, SIZES[-1]
-    empty = np.zeros(0, np.int32)
     return Program(
         cores=tuple(cores),
         routes=door(np.array(routes, np.int32), np.int32, None, 5),
@@ -100,19 +99,7 @@ def program(layers: Layers) -> Program:
         outputs=door(np.array([(k, last, k) for k in range(scores)], np.int32), np.int32, None, 3),
         base=door(np.zeros(scores, np.int32), np.int32, scores),
         encoder=Encoder(kind="values", shape=(SIZES[0],), dtype="uint8"),
-        decoder=Readout(
-            name="scores",
-            synapses=Synapses(
-                weight=np.zeros((0, 0), np.int16), taps=np.zeros((0, 0), np.int32), row=empty, patch=empty
-            ),
-            alpha=door(np.ones(scores), np.float64, scores),
-            unit=1.0,
-            offset=door(np.zeros(scores), np.float64, scores),
-            bias=None,
-            shape=(scores,),
-            tail=None,
-            witness="",
-        ),
+        decoder=plain_readout(scores),
         layers=tuple(ProgramLayer(name=f"fc{k}", role="whole", neurons=n) for k, n in enumerate(SIZES[1:])),
         target="benchmark",
     )

@@ -27,9 +27,9 @@ PACKAGES = {
         "export of networks, and torch's own kernels as judge in verify",
         'pip install "spikebnn[torch]"',
     ),
-    "brian2": ("simulation inside Brian2", 'pip install "spikebnn[brian2]"'),
+    "brian2": ("not used by this version", 'pip install "spikebnn[brian2]"'),
     "lava-nc": (
-        "simulation inside Lava; it needs Python 3.10 and numpy < 2",
+        "not used by this version; it needs Python 3.10 and numpy < 2",
         "a second environment: pip install lava-nc",
     ),
 }

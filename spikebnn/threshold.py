@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import F32, F64, I8, I16, I32, Array
+from spikebnn.arrays import F32, F64, I8, I16, I32, Array, door
 from spikebnn.network import Network
 
 NO_TAP = -1  # a tap that is not connected: padding
@@ -142,6 +142,22 @@ class ThresholdNetwork:
     def bits(self) -> int:
         """All bits: inputs and neurons."""
         return self.inputs + sum(layer.neurons for layer in self.layers)
+
+
+def plain_readout(count: int) -> Readout:
+    """A readout whose `count` scores are the sums themselves, for programs that no network stands behind."""
+    none = np.zeros(0, np.int32)
+    return Readout(
+        name="readout",
+        synapses=Synapses(weight=np.zeros((0, 0), np.int16), taps=np.zeros((0, 0), np.int32), row=none, patch=none),
+        alpha=door(np.ones(count), np.float64, count),
+        unit=1.0,
+        offset=door(np.zeros(count), np.float64, count),
+        bias=None,
+        shape=(count,),
+        tail=None,
+        witness="",
+    )
 
 
 def sums(synapses: Synapses, bits: Array) -> I32:

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from spikebnn.arrays import Array, door, pack_bits
 from spikebnn.program import AUXILIARY, NO_FLOOR, Core, Plane, Program, ProgramLayer
-from spikebnn.threshold import Encoder, Readout, Synapses
+from spikebnn.threshold import Encoder, plain_readout
 
 
 def make_core(
@@ -48,24 +48,6 @@ def make_core(
         start=door(start, np.int32, count),
         layer=door(np.zeros(count, np.int32), np.int32, count),
         unit=door(np.full(count, AUXILIARY, np.int32), np.int32, count),
-    )
-
-
-def plain_readout(sums: int) -> Readout:
-    """Scores that are the sums."""
-    none = np.zeros(0, np.int32)
-    return Readout(
-        name="readout",
-        synapses=Synapses(
-            weight=np.zeros((0, 0), np.int16), taps=np.zeros((0, 0), np.int32), row=none, patch=none
-        ),
-        alpha=door(np.ones(sums), np.float64, sums),
-        unit=1.0,
-        offset=door(np.zeros(sums), np.float64, sums),
-        bias=None,
-        shape=(sums,),
-        tail=None,
-        witness="",
     )
 
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from spikebnn.encode import decode, encode
 from spikebnn.errors import InputError
 from spikebnn.network import Network, Node, Ref
-from spikebnn.threshold import Encoder
-from tests.strategies_program import plain_readout
+from spikebnn.threshold import Encoder, plain_readout
 
 VALUES = Encoder(kind="values", shape=(2, 2), dtype="float32", low=-1.0, high=1.0)
 PLANES = Encoder(kind="planes", shape=(3,), dtype="uint8", levels=8)

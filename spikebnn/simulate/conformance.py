@@ -16,7 +16,7 @@ import numpy as np
 from spikebnn.arrays import I64, U8, Array, door, pack_bits
 from spikebnn.program import AUXILIARY, NO_FLOOR, Core, Plane, Program, ProgramLayer
 from spikebnn.shelf import shelf
-from spikebnn.threshold import Encoder, Readout, Synapses
+from spikebnn.threshold import Encoder, plain_readout
 
 RESETS = ("memoryless", "zero", "subtract", "none")
 FLOORS = ("saturate", "clear")
@@ -89,7 +89,7 @@ def read_program(document: Mapping[str, Any]) -> Program:
         encoder=Encoder(
             kind="values" if ticks == 1 else "burst", shape=(inputs,), dtype="uint8", ticks=ticks
         ),
-        decoder=_plain(len(base)),
+        decoder=plain_readout(len(base)),
         layers=(ProgramLayer(name="all", role="whole", neurons=sum(core.neurons for core in cores)),),
         target="conformance",
     )
@@ -135,23 +135,6 @@ def _frames(document: Mapping[str, Any]) -> Frames:
     bits = np.array([[[int(c) for c in tick] for tick in frame] for frame in document["bits"]], np.uint8)
     names = ("sums", "spikes", "axon_events", "synaptic_events")
     return Frames(bits=bits, **{name: door(document[name], np.int64, len(bits), None) for name in names})
-
-
-def _plain(sums: int) -> Readout:
-    none = np.zeros(0, np.int32)
-    return Readout(
-        name="readout",
-        synapses=Synapses(
-            weight=np.zeros((0, 0), np.int16), taps=np.zeros((0, 0), np.int32), row=none, patch=none
-        ),
-        alpha=door(np.ones(sums), np.float64, sums),
-        unit=1.0,
-        offset=door(np.zeros(sums), np.float64, sums),
-        bias=None,
-        shape=(sums,),
-        tail=None,
-        witness="",
-    )
 
 
 def _bits(words: Sequence[str]) -> U8:
