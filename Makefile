@@ -7,6 +7,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 JOBS    ?= 2
 TORCH   := $(shell sed -n 's/^torch==//p' constraints.txt)
+LAVA    := $(shell sed -n 's/^lava-nc==//p' constraints.txt)
 FASHION := /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz
 BENCH   := out/bench-loihi-sim.sbnn out/bench-truenorth-sim.sbnn
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -76,7 +77,8 @@ $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@echo 'Installing what the tests need into $(VENV) ...'
-	@$(PIP) -c constraints.txt -e '.[torch,fast,test,dev]'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,brian2,lava,test,dev]'
+	@$(PIP) --ignore-requires-python --no-deps 'lava-nc==$(LAVA)'
 	@touch $@
 
 # Fashion-MNIST, 31 MB, MIT licence. Without it the demo runs on the sensor data in examples/data.

@@ -273,14 +273,6 @@ def test_the_simulators_of_run_agree(capsys, bench):
     assert answers[0] == answers[1]
 
 
-@pytest.mark.parametrize("name", ["brian2", "lava"])
-def test_a_simulator_that_is_not_there_is_exit_code_3(capsys, bench, name):
-    assert (
-        main(["run", str(bench / "loihi-sim.sbnn"), "--data", str(bench / "x.npz"), "--simulator", name]) == 3
-    )
-    assert capsys.readouterr().err.startswith(f"spikebnn: error: the simulator {name} ")
-
-
 def test_data_of_the_wrong_shape_is_one_sentence(capsys, bench, tmp_path):
     np.savez(tmp_path / "bad.npz", x=np.zeros((4, 5), np.float32))
     assert main(["run", str(bench / "loihi-sim.sbnn"), "--data", str(tmp_path / "bad.npz")]) == 2

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from spikebnn.errors import InputError, SimulatorMissing
 from spikebnn.program import Program
-from spikebnn.simulate import SIMULATORS, Answer, Simulator, registry, run
+from spikebnn.simulate import Answer, Simulator, registry, run
 from spikebnn.simulate.conformance import Vector, vectors
 from spikebnn.simulate.layout import FRAMES_PER_STREAM, frames_by_ticks
 from spikebnn.simulate.wiring import wire
 from tests.strategies_program import program_any, program_bits, program_drive, program_layered
 
-OTHERS = sorted(set(SIMULATORS) - {"reference"})
+EVERY = sorted(registry.SIMULATORS)  # a simulator whose package is missing fails here: the tests need them all
+OURS = ("bitwise", "reference")  # those quick enough to ask thousands of times; the others' random programs have files of their own
+OTHERS = tuple(name for name in OURS if name != "reference")
 VECTORS = vectors()
 COUNTS = ("spikes", "axon_events", "synaptic_events", "neuron_spikes")
 
@@ -41,7 +43,7 @@ def same(got: Answer, want: Answer) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_rule_of_the_tick_is_obeyed(name: str, vector: Vector) -> None:
     program = vector.program
     trace = simulator(name).load(program).ticks(vector.drive[None], np.arange(program.first[-1]))
@@ -50,7 +52,7 @@ def test_a_rule_of_the_tick_is_obeyed(name: str, vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v.frames], ids=lambda vector: vector.name)
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", EVERY)
 def test_frames_and_their_events_are_counted_in_windows(name: str, vector: Vector) -> None:
     want = vector.frames
     assert want is not None
@@ -120,7 +122,7 @@ def test_events_follow_from_the_spikes_alone(program: Program, seed: int) -> Non
     same(frames_by_ticks(program, wire(program), session.ticks, bits, True), session.frames(bits, True))
 
 
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", OURS)
 @settings(max_examples=40, deadline=None)
 @given(program=program_layered(max_size=12), seed=st.integers(0, 99))
 def test_a_frame_of_a_layered_program_does_not_depend_on_its_neighbours(
@@ -138,7 +140,7 @@ def test_a_frame_of_a_layered_program_does_not_depend_on_its_neighbours(
         np.testing.assert_array_equal(alone.raster[0], together.raster[frame])
 
 
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_run_of_no_frames_is_an_empty_run(name: str) -> None:
     program = next(v.program for v in VECTORS if v.name == "frames-in-flight")
     answer = simulator(name).load(program).frames(np.zeros((0, 1, 2), np.uint8), True)
@@ -150,7 +152,7 @@ def test_a_run_of_no_frames_is_an_empty_run(name: str) -> None:
     assert outcome.classes.shape == (0,)
 
 
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_run_holds_scores_classes_counts_and_names(name: str) -> None:
     program = next(v.program for v in VECTORS if v.name == "frames-in-flight")
     outcome = run(program, np.array([[1, 1], [1, 0], [0, 1]], np.uint8), name, record=True)
@@ -162,7 +164,7 @@ def test_a_run_holds_scores_classes_counts_and_names(name: str) -> None:
     assert outcome.raster.sum(axis=0).tolist() == outcome.counts.neuron_spikes.tolist()
 
 
-@pytest.mark.parametrize("name", sorted(SIMULATORS))
+@pytest.mark.parametrize("name", EVERY)
 def test_a_wrong_drive_has_its_sentence(name: str) -> None:
     program = VECTORS[0].program
     session = simulator(name).load(program)
@@ -177,17 +179,8 @@ def test_a_wrong_drive_has_its_sentence(name: str) -> None:
 
 
 def test_an_unknown_simulator_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="there is no simulator 'fast'; known are bitwise, reference"):
+    with pytest.raises(InputError, match="there is no simulator 'fast'; known are bitwise, .*reference"):
         registry.simulator("fast")
-
-
-@pytest.mark.parametrize("name", sorted(set(registry.PLANNED) - set(SIMULATORS)))
-def test_a_planned_simulator_says_that_it_is_not_part_of_this_version(name: str) -> None:
-    with pytest.raises(
-        SimulatorMissing, match=f"the simulator {name} is not part of this version; use bitwise or"
-    ):
-        registry.simulator(name)
-    assert SimulatorMissing.exit_code == 3
 
 
 def test_the_installed_simulators_are_those_that_can_be_made() -> None:
@@ -205,5 +198,5 @@ def test_a_simulator_whose_package_is_missing_is_named_and_left_out(monkeypatch:
         SimulatorMissing, match="the simulator far cannot be loaded: No module named 'a_package_that"
     ):
         registry.simulator("far")
-    with pytest.raises(InputError, match="known are bitwise, far, near, reference"):
+    with pytest.raises(InputError, match="known are bitwise, .*far, .*near, reference"):
         registry.simulator("fast")

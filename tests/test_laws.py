@@ -16,12 +16,12 @@ from spikebnn.importers import on_torch
 from spikebnn.partition import split
 from spikebnn.place import place
 from spikebnn.recipe import Recipe
-from spikebnn.simulate import SIMULATORS
+from spikebnn.simulate import registry
 from spikebnn.verify import verify
 from tests.strategies_mapper import mapper_targets
 from tests.strategies_network import frames_of, networks
 
-SESSIONS = {name: make() for name, make in SIMULATORS.items()}
+SESSIONS = {name: registry.simulator(name) for name in ("bitwise", "reference")}
 
 
 def mapped(network, options, target, recipe):

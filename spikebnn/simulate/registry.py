@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from collections.abc import Callable
 
@@ -9,29 +10,24 @@ from spikebnn.errors import InputError, SimulatorMissing
 from spikebnn.simulate.protocol import Simulator
 
 GROUP = "spikebnn.simulators"  # entry points: name = "package.module:maker", the maker takes nothing
-PLANNED = ("brian2", "lava")
+
+# name -> "package.module:maker", as in an entry point
+SIMULATORS = {
+    "bitwise": "spikebnn.simulate.bitwise:Bitwise",
+    "reference": "spikebnn.simulate.reference:Reference",
+}
 
 
-def _reference() -> Simulator:
-    from spikebnn.simulate.reference import Reference
-
-    return Reference()
-
-
-def _bitwise() -> Simulator:
-    from spikebnn.simulate.bitwise import Bitwise
-
-    return Bitwise()
-
-
-SIMULATORS: dict[str, Callable[[], Simulator]] = {"bitwise": _bitwise, "reference": _reference}
+def known() -> dict[str, str]:
+    """Every name with its "package.module:maker": ours, and those that other packages offer."""
+    offered = importlib.metadata.entry_points(group=GROUP)
+    return {**{entry.name: entry.value for entry in offered}, **SIMULATORS}
 
 
 def installed() -> list[str]:
     """Names of the simulators that can be used here; those whose package is missing are left out."""
-    found = {entry.name for entry in importlib.metadata.entry_points(group=GROUP)}
     out = []
-    for name in sorted({*SIMULATORS, *found}):
+    for name in sorted(known()):
         try:
             simulator(name)
         except SimulatorMissing:
@@ -42,19 +38,14 @@ def installed() -> list[str]:
 
 def simulator(name: str) -> Simulator:
     """The simulator of that name; an unknown name lists the known ones."""
-    if name in SIMULATORS:
-        return SIMULATORS[name]()
-    found = {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
-    if name in found:
-        try:
-            maker: Callable[[], Simulator] = found[name].load()
-        except ImportError as why:
-            raise SimulatorMissing(
-                f"the simulator {name} cannot be loaded: {why}; install what it needs, or use bitwise"
-            ) from why
-        return maker()
-    if name in PLANNED:
-        known = " or ".join(sorted(SIMULATORS))
-        raise SimulatorMissing(f"the simulator {name} is not part of this version; use {known}")
-    known = ", ".join(sorted({*SIMULATORS, *found}))
-    raise InputError(f"there is no simulator {name!r}; known are {known}")
+    makers = known()
+    if name not in makers:
+        raise InputError(f"there is no simulator {name!r}; known are {', '.join(sorted(makers))}")
+    module, _, maker = makers[name].partition(":")
+    try:
+        make: Callable[[], Simulator] = getattr(importlib.import_module(module), maker)
+    except (ImportError, AttributeError) as why:
+        raise SimulatorMissing(
+            f"the simulator {name} cannot be loaded: {why}; install what it needs, or use bitwise"
+        ) from why
+    return make()
