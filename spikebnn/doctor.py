@@ -10,15 +10,21 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from spikebnn.arrays import Array
+from spikebnn.errors import SimulatorMissing
 from spikebnn.simulate.conformance import Vector
 from spikebnn.simulate.protocol import Simulator
 
+LAVA_REMEDY = 'pip install "spikebnn[lava]"' + (
+    "" if sys.version_info < (3, 11) else "; pip install --ignore-requires-python --no-deps lava-nc==0.10.0"
+)  # lava-nc says that it needs Python < 3.11 and works beyond; its numpy < 2 likewise
 PACKAGES = {
     "numpy": ("arrays; the core needs it", "pip install numpy"),
     "rich": ("progress bars", "pip install rich"),
@@ -27,11 +33,8 @@ PACKAGES = {
         "export of networks, and torch's own kernels as judge in verify",
         'pip install "spikebnn[torch]"',
     ),
-    "brian2": ("not used by this version", 'pip install "spikebnn[brian2]"'),
-    "lava-nc": (
-        "not used by this version; it needs Python 3.10 and numpy < 2",
-        "a second environment: pip install lava-nc",
-    ),
+    "brian2": ("simulator, and home of the plugin spikebnn.brian2", 'pip install "spikebnn[brian2]"'),
+    "lava-nc": ("simulator, and home of the plugin spikebnn.lava", LAVA_REMEDY),
 }
 REQUIRED = ("numpy",)
 
@@ -66,6 +69,7 @@ class Examination:
     cores: int
     packages: tuple[Package, ...]
     probes: tuple[Probe, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)  # simulators that cannot be used here, and why
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +101,7 @@ def doctor() -> Examination:
             for name, (use, remedy) in PACKAGES.items()
         ),
         probes=tuple(_probes()),
+        missing=_missing(),
     )
 
 
@@ -105,6 +110,19 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _missing() -> dict[str, str]:
+    """The simulators that are known and cannot be used here."""
+    from spikebnn.simulate import registry
+
+    out = {}
+    for name in sorted(registry.known()):
+        try:
+            registry.simulator(name)
+        except SimulatorMissing as why:
+            out[name] = str(why)
+    return out
 
 
 def _probes() -> list[Probe]:

@@ -331,6 +331,19 @@ def test_doctor_finds_this_machine_healthy(capsys):
     assert "numpy" in told(capsys, "doctor")
 
 
+def test_doctor_names_a_simulator_that_cannot_be_used_and_why(capsys, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from spikebnn.simulate import registry
+
+    far = EntryPoint(name="far", value="a_package_that_is_not_there:make", group=registry.GROUP)
+    monkeypatch.setattr(registry, "SIMULATORS", {"reference": registry.SIMULATORS["reference"]})
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [far])
+    text = told(capsys, "doctor")
+    assert "  far       not here: the simulator far cannot be loaded: No module named 'a_package_that" in text
+    assert "  reference 23 of 23 probes passed" in text
+
+
 def test_doctor_fails_when_a_probe_does(capsys, monkeypatch):
     from spikebnn import doctor
 

@@ -42,4 +42,5 @@ def text_of(found: Examination) -> str:
         bad = [probe for probe in mine if probe.difference]
         lines.append(f"  {name:<9} {len(mine) - len(bad)} of {len(mine)} probes passed")
         lines += [f"    {probe.vector}: {probe.difference}" for probe in bad]
+    lines += [f"  {name:<9} not here: {why}" for name, why in found.missing.items()]
     return "\n".join(lines)

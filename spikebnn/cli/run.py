@@ -22,7 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", required=True, metavar="FILE", help=".npz with x, frames first, and y where known"
     )
     parser.add_argument(
-        "--simulator", "-s", default="bitwise", metavar="NAME", help="bitwise (default) or reference"
+        "--simulator",
+        "-s",
+        default="bitwise",
+        metavar="NAME",
+        help="bitwise (default), reference, brian2, lava, or another that a package offers",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N frames")
     parser.add_argument(

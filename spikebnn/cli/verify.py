@@ -25,9 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator",
         "-s",
-        default="all",
+        default="bitwise,reference",
         metavar="NAME",
-        help="one name, several with commas, or all that are installed",
+        help="one name, several with commas, or all that are installed, brian2 and lava too (default: bitwise,reference)",
     )
     parser.add_argument(
         "--oracle", choices=["auto", "torch", "numpy"], default="auto", help="who evaluates the original"
