@@ -268,6 +268,60 @@ CASES: list[Document] = [
         "membranes": [[-4], [5], [10]],
     },
     {
+        "name": "leak-against-floor",
+        "rule": "the leak acts in every tick, with or without arrivals, and the floor stops it",
+        "program": {
+            "inputs": 1,
+            "cores": [cell([5], threshold=[4], leak=-2, reset="subtract", floor=0)],
+            "lines": straight(1),
+        },
+        "drive": ["1", "0", "0", "1", "1"],
+        "spikes": ["0", "0", "0", "0", "1"],
+        "membranes": [[3], [1], [-1], [3], [6]],
+    },
+    {
+        "name": "sums-beyond-2-to-24",
+        "rule": "sums are whole numbers: 2^24 + 1 is not 2^24, as it would be in single precision",
+        "program": {
+            "inputs": 2,
+            "cores": [cell([2**24, 1], threshold=[2**24 + 1])],
+            "lines": straight(2),
+        },
+        "drive": ["11", "10", "01"],
+        "spikes": ["1", "0", "0"],
+        "membranes": [[2**24 + 1], [2**24], [1]],
+    },
+    {
+        "name": "every-neuron-its-own-rule",
+        "rule": "neurons of one core may differ in threshold, leak, reset, floor and what the floor does",
+        "program": {
+            "inputs": 1,
+            "cores": [
+                {
+                    "axons": 1,
+                    "planes": [{"start": 0, "scale": [3] * 5, "bits": ["1"] * 5}],
+                    "threshold": [3, 5, 5, 5, 9],
+                    "leak": [0, 0, 0, 0, -2],
+                    "reset": ["memoryless", "zero", "subtract", "none", "none"],
+                    "floor": [None, None, None, None, -1],
+                    "floor_mode": ["saturate", "saturate", "saturate", "saturate", "clear"],
+                }
+            ],
+            "lines": straight(1),
+        },
+        "drive": ["1", "1", "0", "1", "0", "0", "1"],
+        "spikes": ["10000", "11110", "00010", "10010", "00010", "00010", "11110"],
+        "membranes": [
+            [3, 3, 3, 3, 1],
+            [3, 6, 6, 6, 2],
+            [0, 0, 1, 6, 0],
+            [3, 3, 4, 9, 1],
+            [0, 3, 4, 9, -1],
+            [0, 3, 4, 9, -3],
+            [3, 6, 7, 12, 1],
+        ],
+    },
+    {
         "name": "delays-1-to-15",
         "rule": "a spike of tick t arrives in tick t + delay, for every delay from 1 to 15",
         "program": {
