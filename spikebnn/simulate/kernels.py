@@ -1,271 +1,49 @@
 """Machine code for one tick of 512 streams side by side: a neuron's spikes are one row of 512 bits.
 
-A sum of one-bit rows is kept as bit planes and built by carry-save adders, 512 lanes at a time. One file on
-purpose: Numba's cache on disk notices a change of the file that a kernel stands in, and of no other. No
-kernel uses `parallel=`, which that cache cannot tell apart; they release the GIL and threads call them.
+No kernel uses `parallel=`, which Numba's cache on disk cannot tell apart; they release the GIL and threads call them.
+That cache notices a change of the file that a kernel stands in, and of no other: touch this one after a change of rows.py.
 """
 
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, ANN204, TID253
+# ruff: noqa: ANN001, ANN202, TID253
 from __future__ import annotations
 
 from typing import Any
 
 import numba as nb
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
-from numba.extending import intrinsic, models, register_model
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from spikebnn.simulate.pack import pack
+from spikebnn.simulate.rows import (
+    I64,
+    ROW,
+    WORDS,
+    Sum,
+    both,
+    choose,
+    count_here,
+    count_there,
+    differ,
+    either,
+    every,
+    full,
+    half,
+    load,
+    majority,
+    majority_of,
+    odd,
+    odd_of,
+    ones,
+    spread,
+    store,
+    wide,
+)
 
-WORDS = 8  # of 64 lanes in a row
-LANES = 64 * WORDS
 QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neurons and their classes, then the supports
-
-
-def _ternary_logic():
-    """Whether the code that Numba makes may use AVX-512: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES overrule the host."""
-    if config.CPU_NAME or config.CPU_FEATURES is not None:
-        return "+avx512f" in (config.CPU_FEATURES or "").split(",")
-    return bool(binding.get_host_cpu_features().get("avx512f"))
-
-
-TERNARY = _ternary_logic()
-I16, I32, I64 = (ir.IntType(bits) for bits in (16, 32, 64))
-ROW, ROW32 = ir.VectorType(I64, WORDS), ir.VectorType(I32, 2 * WORDS)
-
-
-class RowType(types.Type):
-    """512 bits as one Numba value; LLVM picks one 512-bit, two 256-bit or four 128-bit registers."""
-
-    def __init__(self):
-        super().__init__(name="SpikeRow")
-
-
-row = RowType()
-
-
-@register_model(RowType)
-class _RowModel(models.PrimitiveModel):
-    def __init__(self, manager, kind):
-        super().__init__(manager, kind, ROW)
-
-
-def _address(context, builder, array_type, array, index):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ROW.as_pointer())
-
-
-@intrinsic
-def load(typing, array, index):
-    """The row at word `index` of a flat, 64-byte aligned uint64 array."""
-
-    def make(context, builder, signature, args):
-        value = builder.load(_address(context, builder, signature.args[0], args[0], args[1]))
-        value.align = 64
-        return value
-
-    return row(array, types.int64), make
-
-
-@intrinsic
-def store(typing, array, index, value):
-    def make(context, builder, signature, args):
-        done = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]))
-        done.align = 64
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, row), make
-
-
-@intrinsic
-def store32(typing, array, index, value):
-    """A row as 16 int32 at element `index` of an int32 array, of any alignment."""
-
-    def make(context, builder, signature, args):
-        done = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]))
-        done.align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, row), make
-
-
-def _splat(builder, value, kind):
-    none = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(none, value, ir.Constant(I32, 0))
-    return builder.shuffle_vector(first, none, ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count))
-
-
-@intrinsic
-def every(typing, word):
-    """A row whose every 64-lane word is `word`."""
-    return row(types.int64), lambda context, builder, signature, args: _splat(builder, args[0], ROW)
-
-
-def _binary(operation):
-    @intrinsic
-    def made(typing, a, b):
-        return row(row, row), lambda context, builder, signature, args: operation(builder, *args)
-
-    return made
-
-
-both = _binary(lambda builder, a, b: builder.and_(a, b))
-either = _binary(lambda builder, a, b: builder.or_(a, b))
-differ = _binary(lambda builder, a, b: builder.xor(a, b))
-
-
-def _majority(b, x, y, z):
-    if not TERNARY:
-        return b.or_(b.and_(x, y), b.and_(z, b.or_(x, y)))
-    name = "llvm.x86.avx512.pternlog.q.512"  # LLVM makes two instructions of the formula above
-    kind = ir.FunctionType(ROW, [ROW, ROW, ROW, I32])
-    call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
-    return b.call(call, [x, y, z, ir.Constant(I32, 0xE8)])
-
-
-def _odd(b, x, y, z):
-    return b.xor(b.xor(x, y), z)
-
-
-def _ternary(operation):
-    @intrinsic
-    def made(typing, x, y, z):
-        return row(row, row, row), lambda context, builder, signature, args: operation(builder, *args)
-
-    return made
-
-
-majority, odd = _ternary(_majority), _ternary(_odd)
-choose = _ternary(lambda b, x, y, z: b.xor(z, b.and_(x, b.xor(y, z))))  # y where x is set, else z
-
-
-@intrinsic
-def add_where(typing, total, number, mask):
-    """16 int32: total + number where the 16-bit mask is set."""
-
-    def make(context, builder, signature, args):
-        bits = builder.bitcast(builder.trunc(args[2], I16), ir.VectorType(ir.IntType(1), 16))
-        more = builder.select(bits, _splat(builder, args[1], ROW32), ir.Constant(ROW32, [0] * 16))
-        return builder.bitcast(builder.add(builder.bitcast(args[0], ROW32), more), ROW)
-
-    return row(row, types.int32, types.uint64), make
-
-
-@intrinsic
-def ones(typing, word):
-    return types.int64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
-
-
-def _inline(function):
-    return nb.njit(inline="always", boundscheck=False)(function)
-
-
-@_inline
-def full(a, b, c):
-    return majority(a, b, c), odd(a, b, c)
-
-
-@_inline
-def half(a, b):
-    return both(a, b), differ(a, b)
-
-
-class _Sum:
-    """Writes the LLVM code that sums one-bit rows into bit planes; Numba would need ten times as long for it."""
-
-    def __init__(self, builder, rows, index, out, planes):
-        self.b, self.rows, self.index, self.out = builder, rows, index, out
-        self.p = [cgutils.alloca_once_value(builder, ir.Constant(ROW, [0] * WORDS)) for _ in range(planes)]
-
-    def take(self, k):
-        """The row that entry `k` of the index names."""
-        number = self.b.zext(self.b.load(self.b.gep(self.index, [k])), I64)
-        word = self.b.gep(self.rows, [self.b.mul(number, ir.Constant(I64, WORDS))])
-        value = self.b.load(self.b.bitcast(word, ROW.as_pointer()))
-        value.align = 64
-        return value
-
-    def full(self, k, x, y):
-        """Add two rows to plane k; the carry belongs to plane k + 1."""
-        old = self.b.load(self.p[k])
-        self.b.store(_odd(self.b, old, x, y), self.p[k])
-        return _majority(self.b, old, x, y)
-
-    def block(self, k, size):
-        """Add `size` rows, a power of two; the carry belongs to plane log2(size)."""
-        if size == 2:
-            return self.full(0, self.take(k), self.take(self.b.add(k, ir.Constant(I64, 1))))
-        first = self.block(k, size // 2)
-        second = self.block(self.b.add(k, ir.Constant(I64, size // 2)), size // 2)
-        return self.full(size.bit_length() - 2, first, second)
-
-    def ripple(self, k, carry):
-        for plane in self.p[k:]:
-            old = self.b.load(plane)
-            self.b.store(self.b.xor(old, carry), plane)
-            carry = self.b.and_(old, carry)
-
-    def add(self, first, end, largest):
-        """Add all rows from entry `first` to `end`, a multiple of 4 of them."""
-        b = self.b
-        k = cgutils.alloca_once_value(b, first)
-
-        def step(size):
-            here = b.load(k)
-            self.ripple(size.bit_length() - 1, self.block(here, size))
-            b.store(b.add(here, ir.Constant(I64, size)), k)
-
-        def left(size):
-            return b.icmp_signed("<=", b.add(b.load(k), ir.Constant(I64, size)), end)
-
-        test, body, after = (b.append_basic_block(name) for name in ("sum.test", "sum.body", "sum.after"))
-        b.branch(test)
-        b.position_at_end(test)
-        b.cbranch(left(largest), body, after)
-        b.position_at_end(body)
-        step(largest)
-        b.branch(test)
-        b.position_at_end(after)
-        size = largest // 2
-        while size >= 4:
-            with b.if_then(left(size)):
-                step(size)
-            size //= 2
-
-    def run(self, first, end, largest):
-        """Add all rows, and store the planes."""
-        b = self.b
-        self.add(first, end, largest)
-        for number, plane in enumerate(self.p):
-            word = b.gep(self.out, [ir.Constant(I64, WORDS * number)])
-            done = b.store(b.load(plane), b.bitcast(word, ROW.as_pointer()))
-            done.align = 64
-
-
-@intrinsic
-def _count_here(typing, rows, index, first, number, out, to):
-    """Store the planes of the sum of rows[index[first : first + number]], number a multiple of 4, at most 4092.
-
-    8 planes for fewer than 256 rows, else 12; returns how many.
-    """
-
-    def make(context, builder, signature, args):
-        arrays = [context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 4)]
-        out_data = builder.gep(arrays[2], [args[5]])
-        end = builder.add(args[2], args[3])
-        planes = cgutils.alloca_once_value(builder, ir.Constant(I64, 8))
-        with builder.if_else(builder.icmp_signed("<", args[3], ir.Constant(I64, 256))) as (few, many):
-            with few:
-                _Sum(builder, arrays[0], arrays[1], out_data, 8).run(args[2], end, 32)
-            with many:
-                _Sum(builder, arrays[0], arrays[1], out_data, 12).run(args[2], end, 64)
-                builder.store(ir.Constant(I64, 12), planes)
-        return builder.load(planes)
-
-    return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
 
 
 @intrinsic
@@ -304,7 +82,7 @@ def _classes(typing, rows, index, lists, quad, planes, to):
             write(zero, plane(top, k))
 
         def body(planes):
-            made = _Sum(b, data[0], data[1], None, planes)
+            made = Sum(b, data[0], data[1], None, planes)
             with cgutils.for_range(b, number(8)) as loop:
                 entry = b.gep(table, [b.mul(loop.index, number(4))])
                 first, many, second, more = (b.load(b.gep(entry, [number(k)])) for k in range(4))
@@ -316,8 +94,8 @@ def _classes(typing, rows, index, lists, quad, planes, to):
                     old = read(plane(top, k))
                     if k < planes:
                         own = b.load(made.p[k])
-                        write(_odd(b, old, own, carry), plane(top, k))
-                        carry = _majority(b, old, own, carry)
+                        write(odd_of(b, old, own, carry), plane(top, k))
+                        carry = majority_of(b, old, own, carry)
                     else:
                         write(b.xor(old, carry), plane(top, k))
                         carry = b.and_(old, carry)
@@ -361,33 +139,6 @@ def _four(rows, index, quads, quad, planes):
         store(planes, QUADS_AT + 96 + k, s)
         c7, s = full(r1, r3, c7)
         store(planes, QUADS_AT + k, s)
-
-
-@nb.njit(nogil=True, boundscheck=False)
-def _count_there(rows, index, first, number, out, to):
-    return _count_here(rows, index, first, number, out, to)
-
-
-@nb.njit(nogil=True, boundscheck=False)
-def _spread(planes, to, number, signed, numbers):
-    """The sums of 512 lanes, from `number` planes (at most 31), as int32."""
-    for group in range(32):
-        total = every(np.int64(0))
-        word, by = to + (group >> 2), np.uint64(16 * (group & 3))
-        for k in range(number):
-            value = -(1 << k) if signed and k == number - 1 else 1 << k
-            total = add_where(total, np.int32(value), (planes[word + 8 * k] >> by) & np.uint64(0xFFFF))
-        store32(numbers, 16 * group, total)
-
-
-@nb.njit(nogil=True, boundscheck=False)
-def _wide(planes, to, number, lane):
-    """The signed sum of one lane, from up to 63 planes."""
-    total = 0
-    for k in range(number):
-        bit = np.int64((planes[to + 8 * k + (lane >> 6)] >> np.uint64(lane & 63)) & np.uint64(1))
-        total += -(bit << k) if k == number - 1 else bit << k
-    return total
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -445,7 +196,7 @@ def _tick(
         # how many of each support are active: shared by the neurons that have this support
         for s in range(job[j, 4], job[j, 4] if silent else job[j, 5]):
             to = supports[s, 2]
-            got = _count_there(rows, index, supports[s, 0], supports[s, 1], planes, to)
+            got = count_there(rows, index, supports[s, 0], supports[s, 1], planes, to)
             for k in range(got, width):
                 store(planes, to + 8 * k, zero)
         for n in range(job[j, 2], job[j, 3]):
@@ -473,7 +224,7 @@ def _tick(
             for s in range(segment, last):
                 shift = segments[s, 2]
                 to = 8 * shift if fresh else 512
-                got = _count_here(rows, index, segments[s, 0], segments[s, 1], planes, to)
+                got = count_here(rows, index, segments[s, 0], segments[s, 1], planes, to)
                 if fresh:
                     for k in range(shift):
                         store(planes, 8 * k, zero)
@@ -519,19 +270,17 @@ def _tick(
                     frame = (tick - neurons[n, 13]) // period
                     if 0 <= frame < frames and membrane == 1:
                         if width <= 31:
-                            _spread(planes, 0, width, True, numbers)
+                            spread(planes, 0, width, True, numbers)
                         for r in range(neurons[n, 14], neurons[n, 15]):
                             target = sums[frame, reads[r]]
                             for lane in range(512):
-                                target[lane] += (
-                                    numbers[lane] if width <= 31 else _wide(planes, 0, width, lane)
-                                )
+                                target[lane] += numbers[lane] if width <= 31 else wide(planes, 0, width, lane)
                     if membrane == 2:
                         target = sums[0, reads[neurons[n, 14]]]
                         if width <= 31:
-                            _spread(planes, 0, width, True, numbers)
+                            spread(planes, 0, width, True, numbers)
                         for lane in range(512):
-                            target[lane] = numbers[lane] if width <= 31 else _wide(planes, 0, width, lane)
+                            target[lane] = numbers[lane] if width <= 31 else wide(planes, 0, width, lane)
                 if past >= 0:
                     source = 512 if mode == 2 else 0
                     keep = spike if mode == 2 else zero
@@ -575,10 +324,10 @@ def _tick(
             if tick < events[e, 2] or frame >= frames or (silent and not events[e, 5]):
                 continue
             if events[e, 5]:
-                got = _count_there(ring[here:], event_index, events[e, 0], events[e, 1], planes, 0)
+                got = count_there(ring[here:], event_index, events[e, 0], events[e, 1], planes, 0)
             else:
-                got = _count_there(rows, event_index, events[e, 0], events[e, 1], planes, 0)
-            _spread(planes, 0, got, False, numbers)
+                got = count_there(rows, event_index, events[e, 0], events[e, 1], planes, 0)
+            spread(planes, 0, got, False, numbers)
             if events[e, 5]:
                 target = spike_counts[frame, core]
                 for lane in range(512):
