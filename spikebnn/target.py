@@ -129,8 +129,9 @@ def tile_shape(topology: Topology) -> tuple[int, int]:
 def hops(topology: Topology, a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
     """Hops in x and in y between the routers of two cores, and the chip borders crossed; a core is (chip, x, y).
 
-    Packets travel in x first, then in y. Chips stand in a row along x, so chip c begins at x = c * width.
+    Packets travel in x first, then in y. Chips stand in a row along x, and no router serves two of them.
     """
     wide, high = tile_shape(topology)
-    ax, bx = a[0] * topology.width + a[1], b[0] * topology.width + b[1]
-    return abs(ax // wide - bx // wide), abs(a[2] // high - b[2] // high), abs(a[0] - b[0])
+    per_chip = -(-topology.width // wide)  # routers in a row of one chip
+    column = [core[0] * per_chip + core[1] // wide for core in (a, b)]
+    return abs(column[0] - column[1]), abs(a[2] // high - b[2] // high), abs(a[0] - b[0])

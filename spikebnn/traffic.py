@@ -42,7 +42,7 @@ def traffic(counts: Counts, program: Program, target: Target) -> Traffic:
     messages = counts.neuron_spikes[first[source] + program.routes[:, 1]].astype(np.int64)
     chip, x, y = np.array([(c.chip, c.x, c.y) for c in program.cores], np.int64).reshape(-1, 3).T
     wide, high = tile_shape(top)
-    column, row = (chip * top.width + x) // wide, y // high
+    column, row = chip * -(-top.width // wide) + x // wide, y // high  # no router serves two chips
     hop_x, hop_y = np.abs(column[source] - column[goal]), np.abs(row[source] - row[goal])
     steps = hop_x + hop_y
     sent = np.bincount(source, weights=messages, minlength=cores).astype(np.int64)

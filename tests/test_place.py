@@ -13,6 +13,7 @@ from spikebnn.errors import CheckError, FitError, InputError
 from spikebnn.partition import Partition, split
 from spikebnn.place import PLACERS, Placement, check_placement, place
 from spikebnn.recipe import Recipe
+from spikebnn.target import Topology, hops, tile_shape
 from tests.strategies_mapper import mapper_network, mapper_target
 
 
@@ -68,3 +69,10 @@ def test_the_checker_finds_a_shared_core_and_a_dead_one() -> None:
     for wrong in (shared, dead):
         with pytest.raises(CheckError, match="the placement is wrong: shard 1 sits on core"):
             check_placement(wrong, partition, target)
+
+
+def test_no_router_serves_two_chips_where_tiles_do_not_fill_a_chip() -> None:
+    top = Topology(width=3, height=4, chips=2, cores_per_tile=4)
+    assert tile_shape(top) == (2, 2)
+    assert hops(top, (0, 2, 0), (1, 0, 0)) == (1, 0, 1)
+    assert hops(top, (0, 0, 0), (1, 2, 3)) == (3, 1, 1)
