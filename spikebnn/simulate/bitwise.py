@@ -181,6 +181,34 @@ class BitwiseSession:
             return list(pool.map(block, starts))
 
 
+class TickByTick:
+    """A program of memoryless neurons in at most 512 lanes, whose ticks come one by one and have no end."""
+
+    def __init__(self, program: Program, lanes: int, watch: Array) -> None:
+        kernels = compiled_kernels()
+        if kernels is None:
+            raise InputError("the bit-packed kernels need Numba; install it with: pip install numba")
+        wiring = wire(program)
+        wanted, place = np.unique(watch, return_inverse=True)
+        plan = _watching(fit(lower(program, wiring, False), 1), wanted)  # one tick: nothing is kept for a second
+        self.lanes, self.place = lanes, place.ravel()
+        self.state = _State(kernels, plan, wiring, 1, len(program.cores), len(wanted), lanes)
+
+    def step(self, tick: int, lines: U8) -> None:
+        """Ticks come in order, from 0; lines (lanes, lines)."""
+        self.state.feed(tick, lines)
+        self.state.tick(tick, 1, 0, WATCHES)
+
+    def spikes(self, tick: int, neurons: Array) -> U8:
+        """Spikes (lanes, len(neurons)) of the last tick."""
+        rows = self.state.slot(tick)[neurons].view(np.uint8)
+        return np.ascontiguousarray(np.unpackbits(rows, axis=1, bitorder="little")[:, : self.lanes].T)
+
+    def membranes(self) -> I64:
+        """V after step 2 of the last tick (lanes, watched)."""
+        return self.state.sums[0, self.place, : self.lanes].T.copy()
+
+
 class _State:
     """Everything that changes while one block of 512 lanes runs."""
 
@@ -236,15 +264,16 @@ class _State:
 
     def bits(self, tick: int) -> U8:
         """Spikes of a tick as (neurons, 512)."""
-        return np.unpackbits(self._slot(tick).view(np.uint8), axis=1, bitorder="little")
+        return np.unpackbits(self.slot(tick).view(np.uint8), axis=1, bitorder="little")
 
     def fired(self, tick: int) -> tuple[Array, U8]:
         """The neurons that spike in any lane of a tick, and their spikes (neurons, 512)."""
-        slot = self._slot(tick)
+        slot = self.slot(tick)
         some = np.flatnonzero(slot.any(axis=1))
         return some, np.unpackbits(slot[some].view(np.uint8), axis=1, bitorder="little")
 
-    def _slot(self, tick: int) -> U64:
+    def slot(self, tick: int) -> U64:
+        """Spikes of a tick as (neurons, 8 words)."""
         first = 8 * self.plan.rows * (tick % self.plan.slots)
         return self.ring[first : first + 8 * self.wiring.neurons].reshape(-1, 8)
 
