@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from spikebnn.energy import KNOWN, UNKNOWN, Energy
+from spikebnn.energy import KNOWN, UNKNOWN, Energy, Item
 from spikebnn.errors import InputError
 from spikebnn.gate import BASE, holds, numbers
-from spikebnn.interval import Interval
+from spikebnn.interval import Interval, exactly
 from spikebnn.report import constants_table, read_score
 from spikebnn.score import Score
 from spikebnn.tables import Page, Table, render, table
@@ -133,29 +133,45 @@ def _verdict(first: tuple[str, Score], second: tuple[str, Score]) -> str:
 def difference(a: Energy, b: Energy) -> tuple[float, float]:
     """Smallest and largest a - b per frame, with both billed by the same constants.
 
-    An item of n events at price c contributes (n_a - n_b) * c, so a price that both share cancels. Neuron updates have
-    two prices and an uncertain split; there both bills are taken as if they knew nothing of each other. A price that
+    An item of n events at price c contributes (n_a - n_b) * c, so a price that both share cancels. Where events have
+    two prices and an uncertain split, both bills are taken as if they knew nothing of each other. A price that
     nobody knows cancels where both pay it equally often, and otherwise leaves one end open.
     """
     low = high = 0.0
     for x, y in zip(a.items, b.items):
         states = {x.state, y.state}
-        more = x.count.v / a.frames - y.count.v / b.frames
         if UNKNOWN in states:
+            more = x.count.v / a.frames - y.count.v / b.frames
             low, high = (-math.inf if more < 0 else low), (math.inf if more > 0 else high)
         if KNOWN not in states:
             continue
-        if x.name == "neuron_update" and (x.count, x.joules, a.frames) != (y.count, y.joules, b.frames):
+        parts = _priced(x, y, a.frames, b.frames)
+        if parts is None:
             p, q = a.per_frame(x.joules), b.per_frame(y.joules)
-            assert p is not None
-            assert q is not None
-            low, high = low + p.lo - q.hi, high + p.hi - q.lo
+            low, high = (
+                low + (p.lo if p else 0) - (q.hi if q else 0),
+                high + (p.hi if p else 0) - (q.lo if q else 0),
+            )
             continue
-        key = next(iter((*x.constants, *y.constants)))
-        price = {**a.constants, **b.constants}[key]
-        ends = sorted((more * price.lo, more * price.hi))
-        low, high = low + ends[0], high + ends[1]
+        for key, more in parts:
+            price = {**a.constants, **b.constants}[key]
+            ends = sorted((more * price.lo, more * price.hi))
+            low, high = low + ends[0], high + ends[1]
     return low, high
+
+
+def _priced(x: Item, y: Item, a: int, b: int) -> list[tuple[str, float]] | None:
+    """How many events more per frame x has than y, by constant; None where a split between two prices is uncertain."""
+    keys = x.constants or y.constants
+    if not x.shares and not y.shares:
+        return [(keys[0], x.count.v / a - y.count.v / b)]
+    if (x.shares, x.count, a) == (y.shares, y.count, b):
+        return []
+    if any(count.lo != count.hi for _, count in (*x.shares, *y.shares)):
+        return None
+    ours, theirs = dict(x.shares), dict(y.shares)
+    none = exactly(0.0)
+    return [(key, ours.get(key, none).v / a - theirs.get(key, none).v / b) for key in keys]
 
 
 def _side_by_side(comparison: Comparison) -> Table:

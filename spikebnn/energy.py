@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from spikebnn.formats import indexed_events
 from spikebnn.interval import Interval, exactly, interval, total
 from spikebnn.program import Program
 from spikebnn.run import Counts
@@ -23,16 +24,19 @@ class Item:
     count: Interval  # how many `of`
     of: str  # what is counted
     constants: tuple[str, ...]  # keys of Target.energy that price it
-    joules: (
-        Interval | None
-    )  # over all frames; None where nobody published a price, or where it is contained elsewhere
+    joules: Interval | None  # over all frames; None where no price is known or another item holds it
     state: str  # "known", "none" (nothing to pay for), "included" (contained in another item), "unknown"
     note: str = ""
+    shares: tuple[tuple[str, Interval], ...] = ()  # how many at which of two constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
     """The bill of `frames` frames, in joules.
+
+    Intervals are corners: every total goes from all constants at their low ends to all at their high ends, and no
+    total can lie outside, since each grows with each constant. They are no confidence intervals: sources seldom say
+    how their errors are distributed, and nothing is assumed about it.
 
     `at_least` is true when an item is unknown: then the total holds the known items only, and its upper end is no
     upper bound. What lies outside the model is named in `left_out`, never estimated.
@@ -100,9 +104,10 @@ def energy(
     form that TrueNorth's own power sweep follows (Akopyan 2015, Fig. 17) and in which Loihi's constants are published
     (Davies 2018, Table 2; SANA-FE arch/loihi.yaml). An average per synaptic event does not describe a chip.
 
-    - synaptic_event: set synapses on active axons.
+    - synaptic_event: set synapses on active axons; those stored in indexed lists at synaptic_event_indexed, where the
+      target has that price, see `spikebnn.formats`.
     - neuron_update: every neuron in every tick; it costs neuron_active in a tick with input and neuron_idle otherwise.
-      How many had input is not counted by simulators, so it is an interval; see `traffic.active_updates`.
+      How many had input is exact where the simulator counted it, and an interval elsewhere: `traffic.active_updates`.
     - spike: spikes of all neurons. message: one per spike and route. tile_local: messages that make no hop.
     - hop_x, hop_y, chip_crossing: hops of those messages between the routers of the placed cores.
     - memory_scan, barrier: per chip in use and tick. static_power: per chip in use, over the active time
@@ -118,7 +123,7 @@ def energy(
     chips = len({core.chip for core in program.cores})
     ticks = frames * program.period
     items = [
-        _item(target, "synaptic_event", "events", int(counts.synaptic_events.sum())),
+        _synaptic(target, counts, program),
         _updates(target, counts, program, frames),
         _item(target, "spike", "spikes", int(counts.neuron_spikes.sum())),
         _item(target, "message", "messages", moved.messages),
@@ -159,26 +164,55 @@ def _item(target: Target, name: str, of: str, count: int, note: str = "") -> Ite
     return Item(name=name, count=amount, of=of, constants=(name,), joules=joules, state=KNOWN, note=note)
 
 
+def _synaptic(target: Target, counts: Counts, program: Program) -> Item:
+    """Synaptic events, dense and indexed lists apart where the target prices them apart."""
+    dense, indexed = "synaptic_event", "synaptic_event_indexed"
+    events = int(counts.synaptic_events.sum())
+    plain = _item(target, dense, "events", events)
+    if plain.state != KNOWN or indexed not in target.energy:
+        return plain
+    some = indexed_events(counts, program, target)
+    share = (
+        f"{some.lo / events:.0%}"
+        if some.lo == some.hi
+        else f"{some.lo / events:.0%} to {some.hi / events:.0%}"
+    )
+    return _two_prices(target, plain, (dense, indexed), some, f"{share} of them in indexed lists")
+
+
 def _updates(target: Target, counts: Counts, program: Program, frames: int) -> Item:
     """Neuron updates: idle and active ones have two prices, and the same neurons are in both bounds."""
     updates = frames * program.period * sum(core.neurons for core in program.cores)
     keys = ("neuron_idle", "neuron_active")
-    if updates == 0 or any(key in target.included or key not in target.energy for key in keys):
-        missing = next((key for key in keys if key not in target.energy), keys[0])
-        plain = _item(target, missing, "updates", updates)
-        return Item(name="neuron_update", count=plain.count, of=plain.of, constants=plain.constants,
-                    joules=plain.joules, state=plain.state, note=plain.note)  # fmt: skip
+    missing = next((key for key in keys if key not in target.energy), keys[0])
+    plain = replace(_item(target, missing, "updates", updates), name="neuron_update")
+    if plain.state != KNOWN:
+        return plain
     active = active_updates(counts, program)
-    idle_cost, active_cost = (interval(target.energy[key]) for key in keys)
-    ends = [
-        [idle * (updates - busy) + cost * busy for busy in (active.lo, active.hi)]
-        for idle, cost in ((idle_cost.lo, active_cost.lo), (idle_cost.hi, active_cost.hi))
-    ]
-    middle = idle_cost.v * (updates - active.v) + active_cost.v * active.v
-    joules = Interval(lo=min(ends[0]), v=middle, hi=max(ends[1]))
-    note = f"{active.lo / updates:.0%} to {active.hi / updates:.0%} of them with input"
-    return Item(name="neuron_update", count=exactly(float(updates)), of="updates", constants=keys, joules=joules,
-                state=KNOWN, note=note)  # fmt: skip
+    if active.lo == active.hi:
+        note = f"{active.v / updates:.1%} of them with input, counted"
+    else:
+        note = f"{active.lo / updates:.0%} to {active.hi / updates:.0%} of them with input, not counted"
+    return _two_prices(target, plain, keys, active, note)
+
+
+def _two_prices(target: Target, plain: Item, keys: tuple[str, str], second: Interval, note: str) -> Item:
+    """An item of which `second` events cost the second price and all others the first."""
+    count = plain.count.v
+    first_cost, second_cost = (interval(target.energy[key]) for key in keys)
+    low, high = (
+        [one * (count - some) + two * some for some in (second.lo, second.hi)]
+        for one, two in ((first_cost.lo, second_cost.lo), (first_cost.hi, second_cost.hi))
+    )
+    middle = first_cost.v * (count - second.v) + second_cost.v * second.v
+    first = Interval(lo=count - second.hi, v=count - second.v, hi=count - second.lo)
+    return replace(
+        plain,
+        constants=keys,
+        joules=Interval(lo=min(low), v=middle, hi=max(high)),
+        note=note,
+        shares=((keys[0], first), (keys[1], second)),
+    )
 
 
 def _transport(target: Target, moved: Traffic) -> list[Item]:
@@ -234,5 +268,13 @@ def combine(a: Energy, b: Energy) -> Energy:
 def _join(a: Item, b: Item) -> Item:
     shown = b if a.state == NONE else a
     joules = None if a.joules is None or b.joules is None else a.joules + b.joules
-    return Item(name=a.name, count=a.count + b.count, of=a.of, constants=shown.constants, joules=joules,
-                state=shown.state, note=shown.note)  # fmt: skip
+    other = a if shown is b else b
+    shares = tuple(
+        (key, some + more)
+        for (key, some), (_, more) in zip(shown.shares, other.shares or _nothing(shown.shares))
+    )
+    return replace(shown, count=a.count + b.count, joules=joules, shares=shares)
+
+
+def _nothing(shares: tuple[tuple[str, Interval], ...]) -> tuple[tuple[str, Interval], ...]:
+    return tuple((key, exactly(0.0)) for key, _ in shares)

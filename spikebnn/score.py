@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import Array
+from spikebnn.duty import Duty, at_rate
 from spikebnn.energy import Energy, energy
 from spikebnn.errors import InputError
+from spikebnn.formats import connected
 from spikebnn.labels import checked
 from spikebnn.mapped_for import check_mapped_for, is_file_of
 from spikebnn.network import Network
 from spikebnn.program import Program
 from spikebnn.run import Run
-from spikebnn.score_use import Use, connected, footprint, macs, use_of
+from spikebnn.score_use import Use, footprint, macs, use_of
 from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
 from spikebnn.timing import Timing, timing
@@ -100,6 +102,8 @@ class Score:
     cores: tuple[CoreScore, ...]
     use: dict[str, Use]
     host: tuple[str, ...]  # what runs outside the cores, in words
+    active_updates: int | None = None  # with input; None where not counted
+    rate: float | None = None  # frames per second that the user named; see `spikebnn.duty`
 
     @property
     def hybrid(self) -> bool:
@@ -114,8 +118,13 @@ class Score:
     def synapses(self) -> int:
         return sum(core.synapses for core in self.cores)
 
+    @property
+    def duty(self) -> Duty | None:
+        """The cost at the rate that the user named; None where none was named."""
+        return None if self.rate is None else at_rate(self.energy, self.timing, self.rate)
+
     def to_json(self) -> str:
-        """This score as JSON text of schema spikebnn.score/1; see `spikebnn.score_json`."""
+        """This score as JSON text of schema spikebnn.score/2; see `spikebnn.score_json`."""
         from spikebnn.score_json import to_json
 
         return to_json(self)
@@ -135,11 +144,13 @@ def score(
     labels: Array | Sequence[int] | None = None,
     reference: Array | None = None,
     tick_s: float | None = None,
+    rate: float | None = None,
 ) -> Score:
     """Judge a run of a program on a target.
 
     `labels` (frames,) are the true classes. `reference` holds what the original network answers: its scores
     (frames, ...) or its classes (frames,). `tick_s` replaces the target's nominal tick, in seconds.
+    `rate`, in frames per second, is how often frames come; the report then also prices the time between them.
     Raises InputError where program, run, target and labels do not belong together.
     """
     _check(run, program, target)
@@ -149,6 +160,10 @@ def score(
     counts = run.counts
     moved = traffic(counts, program, target)
     cores = _cores(run, program, target)
+    bill = energy(counts, program, target, run.frames, tick_s)
+    times = timing(counts, program, target, run.frames, tick_s)
+    if rate is not None:
+        at_rate(bill, times, rate)  # refuses a rate out of reach
     return Score(
         program=run.program,
         network=str(program.header.get("network", "")),
@@ -173,12 +188,13 @@ def score(
         dense=sum(core.synapses for core in cores) * program.period * run.frames,
         macs=macs(program),
         footprint=footprint(program),
-        energy=energy(counts, program, target, run.frames, tick_s),
-        timing=timing(counts, program, target, run.frames, tick_s),
+        energy=bill,
+        timing=times,
         layers=_layers(run, program, cores),
         cores=cores,
         use=use_of(program, target),
         host=_host(program),
+        rate=rate,
     )
 
 

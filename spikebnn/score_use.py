@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import Array, unpack_bits
-from spikebnn.partition.memory import index_bits, run_bits, weight_bits
-from spikebnn.program import AUXILIARY, SUBTRACT, Core, Program
+from spikebnn.formats import connected, list_bits
+from spikebnn.program import AUXILIARY, SUBTRACT, Program
 from spikebnn.target import Target
 
 
@@ -44,36 +43,8 @@ def _memory(program: Program, target: Target) -> dict[str, Use]:
     rule = target.synapse
     if rule.format != "list" or target.core.synapse_bits is None:
         return {}
-    used = 0
-    for core in program.cores:
-        joined = connected(core)
-        count = joined.sum(axis=0)
-        span = np.where(count, core.neurons - joined[::-1].argmax(axis=0) - joined.argmax(axis=0), 0)
-        each = weight_bits(rule, _largest(core))
-        bits = run_bits(rule, each, core.neurons)[span]
-        index = index_bits(rule, core.neurons)
-        if index is not None:
-            bits = np.minimum(bits, run_bits(rule, each + index, core.neurons)[count])
-        used += int(bits.sum())
+    used = sum(int(list_bits(core, rule, connected(core))[0].sum()) for core in program.cores)
     return {"synapse bits": Use(used=used, available=len(program.cores) * target.core.synapse_bits)}
-
-
-def _largest(core: Core) -> int:
-    """Largest magnitude of a weight, at most: the planes of one sign over one axon added up."""
-    size = np.zeros((2, core.axons), np.int64)
-    for plane in core.planes:
-        if plane.bits.any():
-            size[0, plane.start : plane.stop] += int(plane.scale.max(initial=0))
-            size[1, plane.start : plane.stop] -= int(plane.scale.min(initial=0))
-    return int(size.max(initial=0))
-
-
-def connected(core: Core) -> Array:
-    """Which neuron has a synapse on which axon, (neurons, axons), in however many planes."""
-    joined = np.zeros((core.neurons, core.axons), bool)
-    for plane in core.planes:
-        joined[:, plane.start : plane.stop] |= unpack_bits(plane.bits, plane.stop - plane.start).astype(bool)
-    return joined
 
 
 def macs(program: Program) -> int:

@@ -35,6 +35,7 @@ TOP = (
 )
 ENERGY = {
     "synaptic_event": "J",  # a set synapse on an active axon
+    "synaptic_event_indexed": "J",  # the same where it is stored in an indexed list; absent: the same price
     "neuron_idle": "J",  # a neuron in a tick without input
     "neuron_active": "J",  # a neuron in a tick with input
     "spike": "J",  # generating one

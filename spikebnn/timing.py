@@ -37,6 +37,19 @@ class Timing:
         return None if self.tick is None else self.latency * self.tick
 
     @property
+    def latency_fastest(self) -> Interval | None:
+        """Seconds from a frame to its answer at the fastest tick."""
+        return None if self.fastest is None else self.fastest * float(self.latency)
+
+    @property
+    def frames_per_s_fastest(self) -> Interval | None:
+        """Frames per second at the fastest tick; its low end belongs to the slowest of the fastest ticks."""
+        if self.fastest is None or not self.fastest.lo:
+            return None
+        lo, v, hi = (1 / (self.period * end) for end in (self.fastest.hi, self.fastest.v, self.fastest.lo))
+        return Interval(lo=lo, v=v, hi=hi)
+
+    @property
     def frames_per_s(self) -> float | None:
         return None if self.tick is None else 1 / (self.period * self.tick)
 

@@ -209,9 +209,9 @@ def test_a_score_survives_json(name: str, data: st.DataObject, frames: int) -> N
     ("text", "said"),
     [
         ("{", "a.json is no JSON: "),
-        ("[]", "a.json is no score: its schema is None, 'spikebnn.score/1' is wanted"),
-        ('{"schema": "spikebnn.score/2"}', "a.json is no score: its schema is 'spikebnn.score/2'"),
-        ('{"schema": "spikebnn.score/1"}', "a.json lacks the key "),
+        ("[]", "a.json is no score: its schema is None, 'spikebnn.score/2' is wanted"),
+        ('{"schema": "spikebnn.score/3"}', "a.json is no score: its schema is 'spikebnn.score/3'"),
+        ('{"schema": "spikebnn.score/2"}', "a.json lacks the key "),
     ],
 )
 def test_a_file_that_is_no_score_is_refused_with_a_sentence(text: str, said: str) -> None:
@@ -224,7 +224,7 @@ def test_a_damaged_score_is_refused() -> None:
     data = json.loads(judged().to_json())
     data["energy"]["items"][0]["joules"] = {"lo": 3, "v": 2, "hi": 1}
     with pytest.raises(
-        InputError, match=r"has a value that does not fit spikebnn.score/1: no interval: 3, 2, 1"
+        InputError, match=r"has a value that does not fit spikebnn.score/2: no interval: 3, 2, 1"
     ):
         Score.from_json(json.dumps(data))
 
