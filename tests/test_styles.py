@@ -23,7 +23,7 @@ def test_every_style_is_the_same_network_on_both_chips(name, target, tmp_path):
     save(model, example, tmp_path / "net.pt")
     program = spikebnn.map(tmp_path / "net.pt", target, options=OPTIONS)
     x = zoo.more_input(example, FRAMES)
-    certificate = spikebnn.verify(program, tmp_path / "net.pt", x.numpy(), simulators="all")
+    certificate = spikebnn.verify(program, tmp_path / "net.pt", x.numpy(), simulators=("bitwise", "reference"))
     assert certificate.equal, certificate.reason()
     assert certificate.structure == "equal"
     assert certificate.oracle.startswith("torch")

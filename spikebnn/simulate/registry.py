@@ -14,6 +14,7 @@ GROUP = "spikebnn.simulators"  # entry points: name = "package.module:maker", th
 # name -> "package.module:maker", as in an entry point
 SIMULATORS = {
     "bitwise": "spikebnn.simulate.bitwise:Bitwise",
+    "brian2": "spikebnn.brian2.simulator:Brian2",
     "reference": "spikebnn.simulate.reference:Reference",
 }
 
@@ -44,6 +45,8 @@ def simulator(name: str) -> Simulator:
     module, _, maker = makers[name].partition(":")
     try:
         make: Callable[[], Simulator] = getattr(importlib.import_module(module), maker)
+    except SimulatorMissing as why:  # it says itself what is missing
+        raise SimulatorMissing(f"the simulator {name} cannot be used: {why}") from why
     except (ImportError, AttributeError) as why:
         raise SimulatorMissing(
             f"the simulator {name} cannot be loaded: {why}; install what it needs, or use bitwise"
