@@ -12,14 +12,14 @@ from spikebnn.target import Quantity
 Tree = Mapping[str, Any]
 
 KINDS = ("measured", "spice", "fitted", "vendor", "derived", "assumed", "quoted")
-UNITS = {"J": "joules", "W": "watts", "s": "seconds"}
+UNITS = {"J": "joules", "W": "watts", "s": "seconds", "V": "volts", "1/V": "per volt"}
 PREFIXED = {"f": "e-15", "p": "e-12", "n": "e-9", "u": "e-6", "µ": "e-6", "m": "e-3"}
 
 
 def quantities(
     tree: Tree, table: str, units: Mapping[str, str], refs: Tree, wrong: list[str]
 ) -> dict[str, Quantity]:
-    """The checked numbers of [energy] or [timing]."""
+    """The checked numbers of [energy], [timing] or [voltage]."""
     given = tree.get(table, {})
     if not isinstance(given, Mapping):
         wrong.append(mistyped(tree, table, "", "a table"))

@@ -31,6 +31,7 @@ TOP = (
     "energy",
     "included",
     "timing",
+    "voltage",
     "refs",
 )
 ENERGY = {
@@ -60,6 +61,12 @@ TIMING = {
     "hop_x": "s",
     "hop_y": "s",
     "barrier": "s",
+}
+VOLTAGE = {
+    "nominal": "V",  # supply at which the costs hold
+    "lowest": "V",
+    "highest": "V",
+    "leakage_slope": "1/V",  # of the logarithm of the leakage current; see `spikebnn.voltage`
 }
 CHOICES = (
     "topology.chips",
@@ -93,6 +100,10 @@ def build(tree: Tree, digest: str) -> tuple[Target | None, list[str]]:
     sources = _sources(tree, sections, refs, wrong)
     energy = quantities(tree, "energy", ENERGY, refs, wrong)
     timing = quantities(tree, "timing", TIMING, refs, wrong)
+    voltage = quantities(tree, "voltage", VOLTAGE, refs, wrong)
+    if voltage and len(voltage) < len(VOLTAGE):
+        missing = ", ".join(f"voltage.{key}" for key in VOLTAGE if key not in voltage)
+        wrong.append(f"voltage is incomplete: {missing} must be given too")
     included = texts_of(tree, "included", wrong)
     unknown_keys(included, tuple(ENERGY), "included.", wrong)
     wrong += [
@@ -111,6 +122,7 @@ def build(tree: Tree, digest: str) -> tuple[Target | None, list[str]]:
             **made,
             timing=MappingProxyType(timing),
             energy=MappingProxyType(energy),
+            voltage=MappingProxyType(voltage),
             refs=MappingProxyType(refs),
             left_out=tuple(left_out),
             included=MappingProxyType(included),

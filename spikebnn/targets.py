@@ -21,7 +21,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MERGED = (*SECTIONS, "sources", "energy", "included", "timing", "refs")
+MERGED = (*SECTIONS, "sources", "energy", "included", "timing", "voltage", "refs")
 
 
 def target_names() -> list[str]:

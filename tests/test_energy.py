@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -19,62 +18,6 @@ from spikebnn.targets import load_target, target_names
 from spikebnn.timing import timing
 from spikebnn.traffic import active_updates, traffic
 from tests.strategies_energy import core, counts, program, programs
-
-# IBM's power sweep at 0.8 V, 128 synapses per neuron (Akopyan 2015, Fig. 17), and operating points at other voltages.
-# A net of 2**20 neurons, one per slot; spikes travel 21.3 + 21.3 hops on average (Merolla 2014, supplement S7).
-# Power at another voltage: the fit's static part x exp(4.279 (V - 0.8)), its dynamic part x (V / 0.8)**2.
-SWEEP = [
-    # volts, hertz, synapses, measured watts, role, tolerance as measured
-    (0.800, 11.58, 128, 68e-3, "fit", 0.005),
-    (0.800, 95.93, 128, 94e-3, "fit", 0.005),
-    (0.800, 20.07, 128, 71e-3, "held out", 0.01),
-    (0.700, 0.0, 0, 42e-3, "fit", 0.005),
-    (0.775, 20.0, 128, 72e-3, "held out", 0.12),
-    (0.750, 20.0, 128, 65e-3, "held out", 0.12),
-    (1.050, 200.0, 256, 323e-3, "held out", 0.13),
-    (0.750, 216.0, 256, 145e-3, "held out, activity assumed: 58 GSOPS at 400 GSOPS/W", 0.03),
-]
-
-
-def truenorth_power(name: str, volts: float, hertz: float, synapses: int) -> float:
-    """Watts that a preset's constants predict for one chip at ticks of 1 ms."""
-    cost = {key: quantity.v for key, quantity in load_target(name).energy.items()}
-    spikes = 2**20 * hertz
-    dynamic = spikes * (
-        synapses * cost["synaptic_event"] + 21.3 * cost.get("hop_x", 0) + 21.3 * cost.get("hop_y", 0)
-    )
-    static = cost.get("static_power", 0.0) + cost.get("memory_scan", 0.0) / 1e-3
-    return static * math.exp(4.279 * (volts - 0.8)) + dynamic * (volts / 0.8) ** 2
-
-
-@pytest.mark.parametrize(("volts", "hertz", "synapses", "measured", "role", "tolerance"), SWEEP)
-def test_the_fitted_truenorth_preset_gives_the_published_power(
-    volts: float, hertz: float, synapses: int, measured: float, role: str, tolerance: float
-) -> None:
-    assert truenorth_power("truenorth-sim", volts, hertz, synapses) == pytest.approx(
-        measured, rel=tolerance
-    ), role
-
-
-def test_the_preset_holds_its_held_out_points_at_its_own_voltage_inside_its_interval() -> None:
-    cost = load_target("truenorth-sim").energy
-    spikes = 2**20 * 20.07
-    low, high = (
-        sum(getattr(cost[key], end) * times for key, times in (
-            ("synaptic_event", spikes * 128), ("hop_x", spikes * 21.3), ("hop_y", spikes * 21.3),
-            ("memory_scan", 1000), ("static_power", 1)))
-        for end in ("lo", "hi")
-    )  # fmt: skip
-    assert low < 71e-3 < high
-
-
-@pytest.mark.parametrize(("hertz", "measured", "error"), [(11.58, 68e-3, -0.41), (95.93, 94e-3, 2.56)])
-def test_one_average_per_event_misses_the_same_sweep_by_a_factor(
-    hertz: float, measured: float, error: float
-) -> None:
-    missed = truenorth_power("truenorth-sim-26pj", 0.8, hertz, 128) / measured - 1
-    assert missed == pytest.approx(error, abs=0.01)
-
 
 # Nearest neighbours on a board of 32 Loihi chips (Frady 2020): 76 800 neurons for 60 steps, 667 to 750 input spikes that
 # reach every neuron, 1.33 mJ measured without static power. Prediction against measurement, for both preset's constants.

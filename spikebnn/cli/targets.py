@@ -1,8 +1,9 @@
-"""List the known targets, show one with the source of every number, or check a file of your own.
+"""List the known targets, show one with the source of every number, check a file of your own, or see how good they are.
 
 spikebnn targets                    names and sizes
 spikebnn targets show loihi-sim     every limit and cost, with sources
 spikebnn targets check my-chip.toml every mistake in the file at once
+spikebnn targets calibrate          what they predict for published measurements, misses included
 """
 
 from __future__ import annotations
@@ -13,25 +14,32 @@ from collections.abc import Mapping
 from typing import Any
 
 import spikebnn
-from spikebnn.cli.screen import answer, table
+from spikebnn.cli.screen import answer, colored, table
 from spikebnn.errors import InputError
 from spikebnn.target import Quantity, Target
+
+_FORMS = ("text", "markdown", "csv", "latex")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
-    parser.add_argument("action", nargs="?", choices=["list", "show", "check"], default="list")
+    parser.add_argument("action", nargs="?", choices=["list", "show", "check", "calibrate"], default="list")
     parser.add_argument("names", nargs="*", metavar="NAME", help="names, or paths of .toml files")
+    parser.add_argument("--format", choices=_FORMS, default="text", help="how to print the table of `calibrate`")
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Print what was asked for."""
+    if chosen.format != "text" and chosen.action != "calibrate":
+        raise InputError(f"--format {chosen.format} is for targets calibrate; {chosen.action} prints text or --json")
     if chosen.action == "list":
         if chosen.names:
             raise InputError(
                 f"targets list takes no name; to see one: spikebnn targets show {chosen.names[0]}"
             )
         return _list(chosen)
+    if chosen.action == "calibrate":
+        return _calibrate(chosen)
     if not chosen.names:
         raise InputError(
             f"targets {chosen.action} needs a name or a .toml file; known are {', '.join(spikebnn.target_names())}"
@@ -66,6 +74,24 @@ def _list(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _calibrate(chosen: argparse.Namespace) -> int:
+    from spikebnn.calibrate import page, predictions
+    from spikebnn.tables import render
+
+    text = render(page(chosen.names), chosen.format, color=colored()).rstrip()
+    rows = [row for row in predictions() if not chosen.names or row.preset in chosen.names]
+    plain = [
+        {
+            "point": row.point, "preset": row.preset, "role": "fit" if row.fit else "held out",
+            "measured": _plain(row.measured), "predicted": _plain(row.predicted), "lacks": list(row.lacks),
+            "error": row.error, "inside": row.inside,
+        }
+        for row in rows
+    ]  # fmt: skip
+    answer(chosen, text, plain)
+    return 0
+
+
 def _text(target: Target) -> str:
     lines = [f"{target.name}: {target.title} ({target.vendor})", f"  file sha256 {target.digest}"]
     for section in ("topology", "core", "synapse", "fan", "neuron"):
@@ -74,7 +100,9 @@ def _text(target: Target) -> str:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
             lines.append(f"  {field.name:<22} {'no limit' if value is None else value}")
-    for section in ("timing", "energy"):
+    for section in ("timing", "energy", "voltage"):
+        if not getattr(target, section):
+            continue
         lines.append(f"\n  [{section}]")
         quantities: Mapping[str, Quantity] = getattr(target, section)
         for name, q in quantities.items():
