@@ -7,7 +7,8 @@
     ├── FitError                      1      the network does not fit the target; lists every violation
     ├── NotEqualError                 1      two things that must be equal are not
     ├── CheckError (AssertionError)   1      a stage produced something its checker rejects: our bug
-    └── SimulatorMissing (ImportError) 3     a simulator whose package is not installed
+    ├── SimulatorMissing (ImportError) 3     a simulator whose package is not installed
+    └── SimulatorFailed (RuntimeError) 3     a simulator that broke down while it ran
 """
 
 from __future__ import annotations
@@ -55,5 +56,11 @@ class CheckError(SpikeBNNError, AssertionError):
 
 class SimulatorMissing(SpikeBNNError, ImportError):
     """A simulator that is not installed; the message carries the line that installs it."""
+
+    exit_code = 3
+
+
+class SimulatorFailed(SpikeBNNError, RuntimeError):
+    """A simulator that broke down while it ran, with what its process said; nothing is known about the program."""
 
     exit_code = 3

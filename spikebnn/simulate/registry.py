@@ -15,6 +15,7 @@ GROUP = "spikebnn.simulators"  # entry points: name = "package.module:maker", th
 SIMULATORS = {
     "bitwise": "spikebnn.simulate.bitwise:Bitwise",
     "brian2": "spikebnn.brian2.simulator:Brian2",
+    "lava": "spikebnn.lava.simulator:Lava",
     "reference": "spikebnn.simulate.reference:Reference",
 }
 

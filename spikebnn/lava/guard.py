@@ -1,0 +1,140 @@
+"""Runs of a Lava graph that cannot hang: `run_steps`, and a clean exit where `stop()` was forgotten.
+
+Lava itself waits for ever where a ProcessModel raises in a step, and where the interpreter ends without `stop()`.
+"""
+
+# ruff: noqa: SLF001 (what a run that hangs needs, Lava offers under private names)
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from spikebnn.errors import InputError, SimulatorFailed
+
+POLL = 0.002  # seconds between two looks at the children
+_guarded: list[int] = []  # the process in which the guard at exit is registered
+
+
+@contextmanager
+def quiet_root() -> Iterator[None]:
+    """Take back the handler that every Lava Process adds to the root logger: each line would be logged as often."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    try:
+        yield
+    finally:
+        for handler in [h for h in root.handlers if h not in before]:
+            root.removeHandler(handler)
+
+
+def run_steps(
+    process: Any,
+    steps: int,
+    run_cfg: Any,
+    *,
+    limit: float | None = None,
+    compile_config: dict[str, Any] | None = None,
+    watch: Callable[[], None] | None = None,
+) -> None:
+    """Like `process.run(RunSteps(steps), run_cfg)`, but a failing or killed child ends it with a SimulatorFailed.
+
+    `process` is any Process of the graph; `limit` is a number of seconds after which the run is given up (none:
+    never). After an error the graph's children are gone, and the graph cannot be run again. `watch` is called at
+    every look at the children.
+    """
+    from lava.magma.core.run_conditions import RunSteps
+
+    clean_exit()
+    if process.runtime is None:
+        try:
+            process.create_runtime(run_cfg=run_cfg, compile_config=compile_config)
+        except BaseException:
+            end(process.runtime)  # a model failed when it was made, and its siblings wait for ever
+            raise
+    runtime = process.runtime
+    if not runtime._is_initialized or getattr(runtime, "_ended", False):
+        raise InputError("this graph was stopped; Lava cannot run it again: make its Processes anew")
+    began = time.monotonic()
+    process.run(condition=RunSteps(num_steps=steps, blocking=False), run_cfg=run_cfg)
+    while not all(port.probe() for port in runtime.service_to_runtime):
+        failure = _failure(runtime)
+        if failure:
+            end(runtime)
+            raise SimulatorFailed(failure)
+        if limit is not None and time.monotonic() - began > limit:
+            end(runtime)
+            raise SimulatorFailed(
+                f"Lava did not finish {steps} steps in {limit:g} s, and its processes were ended"
+            )
+        if watch is not None:
+            watch()
+        time.sleep(POLL)
+    try:
+        runtime.wait()
+    except RuntimeError as why:
+        failure = _failure(runtime) or f"Lava ended the run: {why}"
+        end(runtime)
+        raise SimulatorFailed(failure) from why
+
+
+def _failure(runtime: Any) -> str:
+    """Why a child ended, with its traceback; empty while all live."""
+    for actor in runtime._messaging_infrastructure.actors:
+        if actor._is_done:
+            continue
+        told = actor.exception
+        if told:
+            return f"a Process of the Lava graph failed:\n{told[1]}"
+        if not actor.is_alive():
+            told = actor.exception  # it may have told why between the two looks
+            if told:
+                return f"a Process of the Lava graph failed:\n{told[1]}"
+            code = actor.exitcode
+            how = f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
+            return f"a Process of the Lava graph {how} without a word"
+    return ""
+
+
+def end(runtime: Any) -> None:
+    """End the children of a graph, whatever they do, and give back its shared memory."""
+    if runtime is None or runtime._messaging_infrastructure is None or getattr(runtime, "_ended", False):
+        return
+    infrastructure = runtime._messaging_infrastructure
+    runtime._ended = True
+    for actor in infrastructure.actors:
+        if not actor._is_done and actor._parent_pid == os.getpid():
+            try:
+                actor.kill()
+                actor.join()
+            except (OSError, ValueError, EOFError):
+                pass  # it is gone
+    try:
+        infrastructure.smm.shutdown()
+    except (OSError, EOFError, AttributeError):
+        pass
+    runtime._is_started = runtime._is_running = False
+
+
+def clean_exit() -> None:
+    """From now on the end of this interpreter ends every Lava graph that nobody stopped."""
+    if os.getpid() in _guarded:
+        return
+    _guarded[:] = [os.getpid()]
+    # multiprocessing joins its children in a handler that is registered when it is imported; the last registered comes first
+    import multiprocessing.util  # noqa: F401
+
+    atexit.register(_end_all)
+
+
+def _end_all() -> None:
+    from lava.magma.core.process.process import ProcessServer
+
+    for process in list(ProcessServer().processes):
+        runtime = process._runtime
+        if runtime is not None and runtime._is_started:
+            end(runtime)

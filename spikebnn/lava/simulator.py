@@ -1,0 +1,98 @@
+"""The simulator `lava`: any program in a Lava graph, in a supervised process, perhaps of another Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from spikebnn.arrays import U8, Array
+from spikebnn.errors import SimulatorMissing
+from spikebnn.lava import graph, shim, worker
+from spikebnn.program import Program
+from spikebnn.sbnn import save
+from spikebnn.simulate import layout
+from spikebnn.simulate.protocol import Answer, Trace
+from spikebnn.simulate.wiring import wire
+
+
+class Lava:
+    """The registry's entry; making it starts nothing, but says whether Lava is there."""
+
+    name = "lava"
+
+    def __init__(self) -> None:
+        python = worker.interpreter()
+        self.version = shim.version() if python == sys.executable else _version_in(python)
+
+    def load(self, program: Program) -> LavaSession:
+        """Write the program down for the worker."""
+        return LavaSession(program)
+
+
+class LavaSession:
+    """One program; every call is one run of one graph."""
+
+    def __init__(self, program: Program, patience: float = worker.PATIENCE) -> None:
+        self.program, self.wiring, self.patience = program, wire(program), patience
+
+    def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
+        """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
+        drive = layout.check_drive(self.program, drive)
+        streams, ticks, _ = drive.shape
+        watch = np.zeros(0, np.int64) if watch is None else np.asarray(watch, np.int64)
+        neurons = self.wiring.neurons
+        if not drive.shape[0] or not ticks:
+            return Trace(
+                spikes=np.zeros((streams, ticks, neurons), np.uint8),
+                membranes=np.zeros((streams, ticks, len(watch)), np.int64),
+            )
+        folder = Path(tempfile.mkdtemp(prefix="spikebnn-lava-job-"))
+        try:
+            save(self.program, folder / graph.PROGRAM)
+            np.save(folder / graph.DRIVE, np.packbits(drive.transpose(1, 0, 2), axis=-1, bitorder="little"))
+            np.save(folder / graph.WATCH, watch)
+            (folder / graph.OPTIONS).write_text(json.dumps({"tag": "fixed_pt"}), "utf-8")
+            worker.run("spikebnn.lava.graph:ticks", folder, self.patience)
+            packed, membranes = np.load(folder / graph.SPIKES), np.load(folder / graph.MEMBRANES)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        spikes = np.unpackbits(packed, axis=-1, count=neurons, bitorder="little")
+        return Trace(spikes=spikes.transpose(1, 0, 2).copy(), membranes=membranes.transpose(1, 0, 2).copy())
+
+    def frames(self, bits: U8, record: bool = False) -> Answer:
+        """Present frames in streams, all side by side; see `spikebnn.simulate.layout`."""
+        return layout.frames_by_ticks(self.program, self.wiring, self.ticks, bits, record)
+
+
+@lru_cache(maxsize=8)
+def _version_in(python: str) -> str:
+    """Lava's version in another interpreter."""
+    ask = "import importlib.metadata as m; print(m.version('lava-nc'))"
+    try:
+        done = subprocess.run(
+            [python, "-c", ask],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=os.sep,
+        )
+    except OSError as why:
+        raise SimulatorMissing(
+            f"{worker.PYTHON} names {python}, which cannot be started ({why.strerror}); name the python of an "
+            f"environment with lava-nc, or unset it"
+        ) from why
+    if done.returncode:
+        raise SimulatorMissing(
+            f"{worker.PYTHON} names {python}, where Lava is not installed; "
+            f"there run: {python} -m pip install lava-nc=={shim.WANTED}"
+        )
+    return done.stdout.strip()
