@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.check_forms import Form, changing, claim, constants, form_of, summed
+from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, summed
 from spikebnn.check_one_tick import equal_in_one_tick
 from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.threshold import ThresholdNetwork
@@ -37,6 +37,7 @@ class _Wire:
     tick: int
     span: int
     most: int  # spikes
+    shift: int = 0  # the number of spikes is form + shift
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +45,30 @@ class _Neuron:
     """One neuron's integral over a frame: what its axons carry, and its control pulses by tick."""
 
     form: Form
+    shift: int  # the sum is form + shift
     low: int  # smallest and largest sum of a frame
     high: int
-    down: int  # furthest V can go on the way there, whatever comes first
-    up: int
-    first: int | None  # first arrival of frame 0
-    last: int
+    step: I64  # (axons,); the most that each axon can add in a frame, and its first and last arrival of frame 0
+    firsts: I64
+    lasts: I64
     pulses: dict[int, int]
+
+    @property
+    def down(self) -> int:
+        """Furthest that V can go below 0 on the way, whatever comes first."""
+        return int(self.step[self.step < 0].sum())
+
+    @property
+    def up(self) -> int:
+        return int(self.step[self.step > 0].sum())
+
+    @property
+    def first(self) -> int | None:
+        return int(self.firsts.min()) if len(self.firsts) else None
+
+    @property
+    def last(self) -> int:
+        return int(self.lasts.max(initial=0))
 
 
 class _Walk:
@@ -60,6 +78,7 @@ class _Walk:
         self.program, self.network = program, network
         self.spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
         self.said: list[list[_Wire | None]] = [[None] * core.neurons for core in program.cores]
+        self.digits = Digits(np.where(np.arange(network.bits) < network.inputs, self.spread, 1))
         self.seen: dict[tuple[int, int], _Neuron] = {}
         self.routes = _by(program.routes, 2, len(program.cores))
         self.lines = _by(program.lines, 1, len(program.cores))
@@ -81,7 +100,7 @@ class _Walk:
             wire = self.said[source][neuron]
             claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
             assert wire is not None
-            wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span, wire.most)
+            wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span, wire.most, wire.shift)
         return wires, ticks
 
 
@@ -110,6 +129,7 @@ class _Axons:
     first: I64  # (axons,); first and last tick of frame 0 at which something arrives
     last: I64
     most: I64  # (axons,); spikes in a frame
+    shift: I64  # (axons,)
     ticks: dict[int, list[int]]  # of control axons
 
 
@@ -125,11 +145,12 @@ def _axons(wires: list[_Wire | None], ticks: dict[int, list[int]]) -> _Axons:
         first=np.array([0 if wire is None else wire.tick for wire in wires], np.int64),
         last=np.array([0 if wire is None else wire.tick + wire.span - 1 for wire in wires], np.int64),
         most=np.array([0 if wire is None else wire.most for wire in wires], np.int64),
+        shift=np.array([0 if wire is None else wire.shift for wire in wires], np.int64),
         ticks=ticks,
     )
 
 
-def _integral(weight: I64, axons: _Axons, most: Array) -> _Neuron:
+def _integral(weight: I64, axons: _Axons, digits: Digits) -> _Neuron:
     """What one row of synapses adds up in a frame."""
     at = np.flatnonzero(weight)
     pulses: dict[int, int] = {}
@@ -141,12 +162,9 @@ def _integral(weight: I64, axons: _Axons, most: Array) -> _Neuron:
     length = axons.length[at]
     into = np.arange(int(length.sum())) + np.repeat(axons.start[at] - (np.cumsum(length) - length), length)
     form = summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
-    high = int(form[1][form[1] > 0] @ most[form[0][form[1] > 0]])
-    low = int(form[1][form[1] < 0] @ most[form[0][form[1] < 0]])
-    first = int(axons.first[at].min()) if len(at) else None
-    step = weight[at] * axons.most[at]
-    down, up = int(step[step < 0].sum()), int(step[step > 0].sum())
-    return _Neuron(form, low, high, down, up, first, int(axons.last[at].max(initial=0)), pulses)
+    shift = int(weight[at] @ axons.shift[at])
+    low, high = digits.bounds(form, shift)
+    return _Neuron(form, shift, low, high, weight[at] * axons.most[at], axons.first[at], axons.last[at], pulses)
 
 
 def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> None:
@@ -159,7 +177,6 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
             said = np.array([network.layers[layer].first + unit])
             walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1, 1)
         return
-    most = np.where(np.arange(network.bits) < network.inputs, walk.spread, 1)
     alike: dict[bytes, int] = {}  # copies: neurons with the same row and the same numbers, of which one is looked at
     numbers = (core.layer, core.unit, core.reset, core.start, core.threshold, core.leak, core.floor, core.floor_mode)
     told = np.concatenate([weights, np.stack(numbers, axis=1).astype(np.int64)], axis=1)
@@ -168,14 +185,14 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
         if same_as < n:
             walk.seen[number, n], walk.said[number][n] = walk.seen[number, same_as], walk.said[number][same_as]
             continue
-        got = _integral(weights[n], axons, most)
+        got = _integral(weights[n], axons, walk.digits)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
         walk.seen[number, n] = got
         claim(got.first is None or got.first >= start, f"{where} hears something before its window")
         wire: _Wire | None = None
         if reset == SUBTRACT:
-            wire = _partial(core, n, got, where, walk.program.period)
+            wire = _partial(core, n, got, where, walk.program.period, walk.digits)
         elif layer < len(network.layers):
             bit = network.layers[layer].first + unit
             theta, tick = _compared(core, n, got, where, walk.program.period)
@@ -214,19 +231,56 @@ def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | No
     return wire
 
 
-def _partial(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire:
-    """A neuron that emits its sum and its offset as spikes."""
-    start, extra = int(core.start[n]), sum(got.pulses.values())
-    claim(int(core.threshold[n]) == 1 and int(core.leak[n]) == 0, f"{where} does not count by ones")
-    held = got.pulses.get(start, 0)
-    at_once = (got.low == 0 or got.last <= start) and all(tick == start for tick in got.pulses)
-    waits = got.high + held <= 0 and all(tick == start or tick >= got.last for tick in got.pulses)
-    claim(at_once or waits, f"{where} counts before all its inputs have come")
-    claim(got.low + extra >= 0, f"{where} can have a negative count")
-    claim(got.down + min(held, 0) >= int(core.floor[n]), f"{where} is cut off by its floor")
-    span = got.high + extra + max(0, got.last - start, *(tick - start for tick in got.pulses))
-    claim(span <= period, f"{where} counts for {span} ticks of a period of {period}")
-    return _Wire(got.form, start, max(1, span), got.high + extra)
+def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: Digits) -> _Wire:
+    """A neuron that says, as spikes, how often its threshold goes into its sum and its offset.
+
+    Pulses that push it down after its last arrival empty it; all others belong to the sum. No spike comes before
+    the last arrival that takes away, because V stays below the threshold until then; from there on V only grows by
+    arrivals, so the spikes are floor(sum / threshold), in a row after the last arrival at the latest.
+    """
+    start, radix = int(core.start[n]), int(core.threshold[n])
+    claim(radix >= 1 and int(core.leak[n]) == 0, f"{where} does not count")
+    arrived = got.last if got.first is not None else start
+    down = [tick for tick, by in got.pulses.items() if by < 0 and tick > arrived]
+    clears = sorted(tick for tick in got.pulses if down and tick >= min(down))
+    own = {tick: by for tick, by in got.pulses.items() if tick not in clears}
+    claim(min(got.pulses, default=start) >= start, f"{where} is driven before its window")
+    extra = sum(own.values())
+    low, high = got.low + extra, got.high + extra
+    last = max([arrived, *own])
+    claim(low >= 0, f"{where} can have a negative count")
+    takes = max([start, *got.lasts[got.step < 0].tolist(), *(tick for tick, by in own.items() if by < 0)])
+    events = sorted({*got.firsts.tolist(), *own})
+    for tick in events:
+        told, driven = got.step[got.firsts <= tick], sum(by for at, by in own.items() if at <= tick)
+        before = int(told[told > 0].sum()) + driven
+        claim(tick >= takes or before < radix, f"{where} counts before all its inputs have come")
+        under = int(told[told < 0].sum()) + driven
+        all_there = tick >= last and (got.firsts == got.lasts).all() and (got.firsts == tick).all()
+        claim(all_there or under >= int(core.floor[n]), f"{where} is cut off by its floor")
+    most = high // radix
+    end = last + max(1, most) - 1
+    claim(end < start + period, f"{where} counts for {end - start + 1} ticks of a period of {period}")
+    claim(not clears or (clears[0] > end and clears[-1] < start + period), f"{where} is emptied while it counts")
+    v = np.arange(low, high + 1) if high < radix else np.arange(radix)
+    v = v if radix > 1 else np.zeros(1, np.int64)
+    for tick in clears:
+        v = _after(core, n, v, got.pulses[tick], where)
+    claim(not v.any(), f"{where} carries something into the next frame")
+    span = end - start + 1
+    if radix == 1:
+        return _Wire(got.form, start, span, high, got.shift + extra)
+    name = digits.name(got.form, got.shift + extra, radix, most)
+    return _Wire((np.array([name]), _ONE), start, span, most)
+
+
+def _after(core: Core, n: int, v: I64, pulse: int, where: str) -> I64:
+    """All that V can be after a pulse that empties the neuron."""
+    v = v + pulse
+    claim((v < int(core.threshold[n])).all(), f"{where} fires while it is cleared")
+    claim(int(core.floor_mode[n]) in (CLEAR, SATURATE), f"{where} has no floor")
+    floor = 0 if int(core.floor_mode[n]) == CLEAR else int(core.floor[n])
+    return np.where(v < int(core.floor[n]), floor, v)
 
 
 def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tuple[int, int]:
@@ -236,19 +290,16 @@ def _compared(core: Core, n: int, got: _Neuron, where: str, period: int) -> tupl
         claim(got.first in (None, start) and got.last <= start, f"{where} hears its inputs in several ticks")
         claim(all(tick == start for tick in got.pulses), f"{where} gets its bias in the wrong tick")
         claim(period == 1 or threshold > leak, f"{where} fires on empty ticks")
-        return threshold - leak - sum(got.pulses.values()), start
+        return threshold - leak - sum(got.pulses.values()) - got.shift, start
     claim(int(core.reset[n]) == ZERO and leak == 0 and bool(got.pulses), f"{where} neither forgets nor compares")
     go = min(got.pulses)
     claim(got.last <= go and max(got.pulses) < start + period, f"{where} compares too early or clears too late")
     claim(threshold > got.up and int(core.floor[n]) <= got.down, f"{where} does not wait for its comparison")
     v = np.append(np.arange(got.down + got.pulses[go], threshold), 0)  # all that can be left after the comparison
     for tick in sorted(got.pulses)[1:]:
-        v = v + got.pulses[tick]
-        claim((v < threshold).all(), f"{where} fires while it is cleared")
-        floor = 0 if int(core.floor_mode[n]) == CLEAR else int(core.floor[n])
-        v = np.where(v < int(core.floor[n]), floor, v)
-    claim(int(core.floor_mode[n]) in (CLEAR, SATURATE) and not v.any(), f"{where} carries something into the next frame")
-    return threshold - got.pulses[go], go
+        v = _after(core, n, v, got.pulses[tick], where)
+    claim(not v.any(), f"{where} carries something into the next frame")
+    return threshold - got.pulses[go] - got.shift, go
 
 
 def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
@@ -265,7 +316,7 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
             if wire is not None:  # a voter or a burst
                 bits.append(wire.form[0])
                 values.append(wire.form[1])
-                base += sum(got.pulses.values()) if got is not None and int(core.reset[n]) == SUBTRACT else 0
+                base += wire.shift
                 continue
             assert got is not None
             if program.readout == "membrane":

@@ -1,4 +1,4 @@
-"""Linear forms over bits, for the checkers: what a neuron adds up, and which bits never change."""
+"""Linear forms over bits and digits, for the checkers: what a neuron adds up, and which bits never change."""
 
 from __future__ import annotations
 
@@ -92,3 +92,59 @@ def _bounds(layer: Layer, state: Array, inputs: int, most: int) -> tuple[I64, I6
         low[some] = fixed + np.where(falls, -up, down)
         high[some] = fixed + np.where(falls, -down, up)
     return low, high
+
+
+class Digits:
+    """Numbers beyond the bits that a form may hold: digit = floor((form + shift) / radix), each with a name of its own.
+
+    A neuron that fires once per `radix` of its sum says such a number. Names go on from the bits; the same number said
+    by another neuron has the same name, so that digits cancel where forms are added.
+    """
+
+    def __init__(self, most: I64) -> None:
+        self.first = len(most)
+        self.most = most.astype(np.int64)  # largest value of each bit and digit; the smallest is 0
+        self._of: list[tuple[Form, int, int]] = []
+        self._names: dict[tuple[bytes, bytes, int, int], int] = {}
+
+    def name(self, form: Form, shift: int, radix: int, most: int) -> int:
+        """The number of a digit, new or known."""
+        key = (form[0].tobytes(), form[1].tobytes(), shift, radix)
+        if key not in self._names:
+            self._names[key] = self.first + len(self._of)
+            self._of.append((form, shift, radix))
+            if len(self.most) <= self._names[key]:
+                self.most = np.concatenate([self.most, np.zeros(len(self.most), np.int64)])
+            self.most[self._names[key]] = most
+        return self._names[key]
+
+    def bounds(self, form: Form, shift: int) -> tuple[int, int]:
+        """Smallest and largest value of form + shift, an interval that holds it for every value of the bits.
+
+        A digit that takes away what it counted leaves a rest: x - radix * floor(x / radix) lies in 0..radix-1.
+        """
+        bits, weight = form
+        low = high = shift
+        while len(bits) and bits[-1] >= self.first:
+            inner, moved, radix = self._of[int(bits[-1]) - self.first]
+            by = int(weight[-1])
+            if by < 0 and by % radix == 0 and _inside(inner, (bits[:-1], weight[:-1]), -by // radix):
+                times = -by // radix
+                high += times * (radix - 1)
+                low, high = low - times * moved, high - times * moved
+                bits, weight = summed(
+                    np.concatenate([bits[:-1], inner[0]]), np.concatenate([weight[:-1], -times * inner[1]])
+                )
+            else:
+                most = int(self.most[bits[-1]])
+                low, high = low + min(by, 0) * most, high + max(by, 0) * most
+                bits, weight = bits[:-1], weight[:-1]
+        ends = weight * self.most[bits]
+        return low + int(ends[ends < 0].sum()), high + int(ends[ends > 0].sum())
+
+
+def _inside(inner: Form, form: Form, times: int) -> bool:
+    """Whether `form` holds `times` the inner form, so that taking it away makes it simpler."""
+    at = np.searchsorted(form[0], inner[0])
+    there = at < len(form[0])
+    return bool(there.all() and (form[0][at] == inner[0]).all() and (form[1][at] == times * inner[1]).all())

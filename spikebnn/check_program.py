@@ -204,7 +204,7 @@ def _membranes(program: Program, weights: list[Array], target: Target) -> None:
         high = np.maximum(weight, 0) @ most[k] + np.maximum(core.leak, 0)
         low = np.minimum(weight, 0) @ most[k] + np.minimum(core.leak, 0)
         _claim((-bound <= low).all() and (high < bound).all(), f"V of core {k} can leave {target.neuron.v_bits} bits")
-        spikes = np.where(core.reset == SUBTRACT, high, 1)
+        spikes = np.where(core.reset == SUBTRACT, high // np.maximum(core.threshold, 1), 1)
         if most[k].max(initial=0) > 1:  # a memoryless neuron repeats a burst
             spikes = np.where(core.reset == MEMORYLESS, high, spikes)
         routes = program.routes[by_source[edges[k] : edges[k + 1]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,11 @@ from spikebnn.partition.settle import Settled
 from spikebnn.partition.types import Bank, Violation, connected, total
 from spikebnn.program import MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
 from spikebnn.recipe import Recipe
-from spikebnn.split import aggregate, axon_limit, cannot_split, gatherer, partials, tap_cost, too_many_types
+from spikebnn.split.axons import axon_limit, cannot_split, tap_cost, too_many_types
+from spikebnn.split.gather import gatherer
+from spikebnn.split.kinds import KINDS
+from spikebnn.split.nest import nested
+from spikebnn.split.sums import Sums, Wide, weighed
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
@@ -29,6 +34,7 @@ class Lowered:
     readout: ReadoutBanks | None
     signals: int  # inputs, neurons of all layers and auxiliary neurons
     split: tuple[str, ...]  # names of the layers that are split
+    method: str  # how they are split; "none" where none is
     multi: bool  # a frame takes more than one tick
     violations: tuple[Violation, ...]
 
@@ -68,13 +74,13 @@ def lower(
         banks += made
     read = lower_readout(readout, len(layers), inputs, most, multi, first, target, recipe)
     if isinstance(read, Violation):
-        return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read])
+        return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read], recipe)
     if read.multi and not multi:
         again = replace(recipe, readout="burst")
         return lower(layers, readout, inputs, most, target, again, cut_bundles)
     banks += read.banks
     first += sum(bank.neurons for bank in read.banks)
-    return _lowered(banks, names, read, first, layers, ways, multi, violations)
+    return _lowered(banks, names, read, first, layers, ways, multi, violations, recipe)
 
 
 _ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
@@ -82,13 +88,18 @@ _ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
 
 def _lowered(
     banks: list[Bank], names: list[ProgramLayer], read: ReadoutBanks | None, signals: int, layers: Sequence[Settled],
-    ways: list[str], multi: bool, violations: list[Violation],
+    ways: list[str], multi: bool, violations: list[Violation], recipe: Recipe,
 ) -> Lowered:
     split = tuple(layer.name for layer, way in zip(layers, ways, strict=True) if way == "split")
     return Lowered(
-        banks=tuple(banks), layers=tuple(names), readout=read, signals=signals, split=split, multi=multi,
+        banks=tuple(banks), layers=tuple(names), readout=read, signals=signals, split=split,
+        method=_method(recipe) if split else "none", multi=multi,
         violations=tuple(violations),
     )
+
+
+def _method(recipe: Recipe) -> str:
+    return "exact" if recipe.split == "auto" else recipe.split
 
 
 def _one(bank: Bank | Violation) -> list[Bank] | Violation:
@@ -181,17 +192,36 @@ def _split(
         remedy = "use --split exact" if not lacks else "use more groups, fewer input channels or another target"
         why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
         return _too_wide(layer.name, widest, limit, target, why, remedy)
-    cut = partials(layer.name, partial_index, s, spots(layer), _counts(s, inputs, most), first, target)
-    if isinstance(cut, Violation):
-        return cut
-    banks, heard = cut
-    n = layer.synapses.neurons  # what arrives in one tick need not be what cancels it, so the halves bound V
-    low = -np.stack([bank.high[n:] for bank in banks]).sum(axis=0)
-    high = np.stack([bank.high[:n] for bank in banks]).sum(axis=0)
-    whole = gatherer(
-        layer.name, index, aggregate(heard), spots(layer), layer.threshold, low, high, layer.first, target
+    wide = Wide(
+        name=layer.name, layer=partial_index, role="partial", synapses=s, spot=spots(layer), count=_counts(s, inputs, most),
+        first=first,
     )
-    return whole if isinstance(whole, Violation) else [*banks, whole]
+    sums = KINDS[_method(recipe)].made(wide, target)
+    return sums if isinstance(sums, Violation) else _added_up(sums, layer, index, wide, target)
+
+
+def _added_up(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target) -> list[Bank] | Violation:
+    """The partial sums and the aggregators, which hear sums of sums where the lines are too many for a core."""
+    while True:
+        whole = _aggregators(sums, layer, index, target)
+        if not isinstance(whole, Violation):
+            return [*sums.banks, whole]
+        most = max(Counter(line.weight for line in sums.lines).values(), default=0)
+        if whole.what != "fan-in" or most < 2:
+            return whole
+        for group in range(2, min(axon_limit(target, 1), most) + 1):
+            again = nested(sums, group, wide)
+            if not isinstance(_aggregators(again, layer, index, target), Violation):
+                break
+        sums = again
+
+
+def _aggregators(sums: Sums, layer: Settled, index: int, target: Target) -> Bank | Violation:
+    """What arrives in one tick need not be what cancels it, so the lines bound V."""
+    theta = layer.threshold + sums.offset
+    return gatherer(
+        layer.name, index, weighed(sums.lines), spots(layer), theta, sums.low, sums.high, layer.first, target
+    )
 
 
 def _too_wide(name: str, found: int, limit: int, target: Target, why: str, remedy: str) -> Violation:

@@ -68,7 +68,7 @@ def _misses(attempt: Attempt) -> tuple[int, int]:
 
 
 def _ways(recipe: Recipe) -> Iterator[tuple[bool, Recipe]]:
-    for cut_bundles in {"auto": (False, True), "none": (False,), "exact": (True,)}[recipe.split]:
+    for cut_bundles in {"auto": (False, True), "none": (False,)}.get(recipe.split, (True,)):
         yield cut_bundles, recipe
         if recipe.readout == "auto":
             yield cut_bundles, replace(recipe, readout="burst")
@@ -212,7 +212,7 @@ def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: s
         cores[role] = cores.get(role, 0) + 1
         single += len(np.unique(shard.neuron))
     return MappingProxyType({
-        "method": "exact" if lowered.split else "none", "layers": list(lowered.split), "period": plan.period,
+        "method": lowered.method, "layers": list(lowered.split), "period": plan.period,
         "readout": readout, "neurons": columns, "cores": cores, "copies": sum(columns.values()) - single,
     })
 

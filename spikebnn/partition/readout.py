@@ -13,7 +13,7 @@ from spikebnn.partition.settle import Settled
 from spikebnn.partition.types import Bank, Pulse, Violation, connected, total
 from spikebnn.program import AUXILIARY, MEMORYLESS, NO_FLOOR, SATURATE, SUBTRACT
 from spikebnn.recipe import Recipe
-from spikebnn.split import axon_limit, cut_taps, tap_cost, too_many_types
+from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 

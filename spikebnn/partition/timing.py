@@ -63,6 +63,15 @@ def sources(bank: Bank, banks: Sequence[Bank], inputs: int) -> dict[int, I32]:
     return out
 
 
+def _feedback(bank: Bank, banks: Sequence[Bank], inputs: int) -> set[int]:
+    """The banks whose spikes must all come before the rest."""
+    if not bank.feedback:
+        return set()
+    s = bank.synapses
+    last = replace(bank, synapses=replace(s, taps=s.taps[:, -bank.feedback :]))
+    return set(sources(last, banks, inputs))
+
+
 def schedule(
     given: Sequence[Bank], layers: Sequence[ProgramLayer], inputs: int, spread: int, signals: int, splitters: frozenset[str],
     target: Target,
@@ -85,15 +94,17 @@ def schedule(
             bank = replace(bank, synapses=retap(bank.synapses, old, new))
         reads = sources(bank, banks, inputs)
         inner = {k: v for k, v in reads.items() if k != INPUTS}
-        ends = [banks[k].tick + shortest + (banks[k].span - 1 if bank.gathers else 0) for k in inner]
+        early = _feedback(bank, banks, inputs)
+        lasts = {k: banks[k].span - 1 if bank.gathers or k in early else 0 for k in inner}  # until all of it is there
+        ends = [banks[k].tick + shortest + lasts[k] for k in inner]
         if INPUTS in reads and bank.gathers:
             ends.append(spread - 1)
         tick = max(ends, default=0)
-        span_in = max([banks[k].span for k in inner] + ([spread] if INPUTS in reads else []), default=1)
+        spans = [banks[k].span for k in inner if k not in early] + ([spread] if INPUTS in reads else [])
         delays: dict[int, int] = {}
         for k in inner:
-            wait = tick - banks[k].tick - (banks[k].span - 1 if bank.gathers else 0)
-            if wait > longest and bank.gathers:
+            wait = tick - banks[k].tick - lasts[k]
+            if wait > longest and (bank.gathers or k in early):
                 wait = longest
             if wait > longest:
                 hops = _hops(wait, shortest, longest)
@@ -111,13 +122,15 @@ def schedule(
             delays[k] = wait
         if INPUTS in reads:
             delays[INPUTS] = tick - (spread - 1) if bank.gathers else tick
-        start = tick
-        if bank.gathers:
-            start = min(banks[k].tick + d if k != INPUTS else d for k, d in delays.items())
-        span = span_in if bank.role == "relay" else bank.burst + span_in - 1 if bank.burst > 1 else 1
-        bank = replace(bank, tick=tick, start=start, span=span, delays=delays)
+        start = min((banks[k].tick + d if k != INPUTS else d for k, d in delays.items()), default=tick)
+        span_in = max(spans, default=1)
+        span = span_in if bank.role == "relay" else bank.burst + span_in - 1 if bank.counts else 1
+        pulses = tuple(
+            replace(p, ticks=tuple(span + t for t in p.ticks), after="tick") if p.after == "end" else p for p in bank.pulses
+        )
+        bank = replace(bank, tick=tick, start=start, span=span, delays=delays, pulses=pulses)
         last = max((t for pulse in bank.pulses for t in pulse.ticks), default=0)
-        period = max(period, span, tick + last - start + 1)
+        period = max(period, tick + max(span - 1, last) - start + 1)
         banks.append(bank)
         if bank.name in splitters and bank.role in ("whole", "aggregate"):
             own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)

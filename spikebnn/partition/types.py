@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spikebnn.arrays import I16, I32, I64
-from spikebnn.program import ProgramLayer
+from spikebnn.program import SUBTRACT, ProgramLayer
 from spikebnn.threshold import NO_TAP, Synapses
 
 INPUTS = -1  # stands for the outside wherever a bank is meant
@@ -36,11 +36,12 @@ class Pulse:
     """
 
     name: str  # "go", "clear", "bias"
-    ticks: tuple[int, ...]  # after the bank's tick
+    ticks: tuple[int, ...]  # after the bank's tick, or after its last possible spike
     axons: int
     scale: I32  # (neurons,)
     count: I32  # (neurons,)
     own_type: bool  # crossbar: has an axon type to itself
+    after: str = "tick"  # "tick", or "end": tick 0 is the one that follows the last possible spike
 
     @property
     def total(self) -> I64:
@@ -71,6 +72,7 @@ class Bank:
     high: I64
     burst: int = 1  # most spikes of a neuron in one frame
     gathers: bool = False  # integrates over many ticks until its "go"
+    feedback: int = 0  # so many of the last taps are spikes that all come before the other taps' spikes
     pulses: tuple[Pulse, ...] = ()
     tick: int = 0  # in which frame 0 makes it fire first
     start: int = 0  # first tick of frame 0's window: its first arrivals
@@ -80,6 +82,11 @@ class Bank:
     @property
     def neurons(self) -> int:
         return self.synapses.neurons
+
+    @property
+    def counts(self) -> bool:
+        """Whether its neurons say a number, as so many spikes."""
+        return self.reset == SUBTRACT
 
     @property
     def controls(self) -> int:

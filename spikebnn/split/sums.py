@@ -1,0 +1,72 @@
+"""What the partial neurons of a split layer say: lines that carry counts, each with its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikebnn.arrays import I32, I64, Array
+from spikebnn.partition.types import Bank
+from spikebnn.threshold import NO_TAP, Synapses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Line:
+    """One signal per neuron of the layer, and what one of its spikes is worth."""
+
+    signal: I32  # (neurons,); NO_TAP where a neuron has no such line
+    weight: int
+    most: I64  # (neurons,); largest count in a frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sums:
+    """Partial neurons and their lines: for every neuron, sum(weight * count over lines) = its sum + offset."""
+
+    banks: tuple[Bank, ...]
+    lines: tuple[Line, ...]
+    offset: I64  # (neurons,)
+    next: int  # the first signal that is free
+
+    @property
+    def low(self) -> I64:
+        """Smallest value that V can take while the counts arrive, whatever comes first; (neurons,)."""
+        return np.asarray(sum(line.most * min(line.weight, 0) for line in self.lines), np.int64)
+
+    @property
+    def high(self) -> I64:
+        """Largest value that V can take while the counts arrive; (neurons,)."""
+        return np.asarray(sum(line.most * max(line.weight, 0) for line in self.lines), np.int64)
+
+
+def said(signal: Array, weight: int, most: I64) -> Line:
+    """A line with NO_TAP where the count is always 0."""
+    return Line(signal=np.where(most > 0, signal, NO_TAP).astype(np.int32), weight=weight, most=most)
+
+
+def weighed(lines: Sequence[Line]) -> Synapses:
+    """Synapses of an aggregator that weighs and adds the lines."""
+    taps = np.stack([line.signal for line in lines], axis=1).astype(np.int32)
+    n = len(taps)
+    weight = np.array([[line.weight for line in lines]], np.int16)
+    return Synapses(weight=weight, taps=taps, row=np.zeros(n, np.int32), patch=np.arange(n, dtype=np.int32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wide:
+    """A layer (or readout) whose neurons are to be split."""
+
+    name: str
+    layer: int  # index into Partition.layers of the partial neurons
+    role: str  # of the partial neurons
+    synapses: Synapses
+    spot: I32  # (neurons, 3)
+    count: I64  # (patches, taps); largest count of each source in a frame
+    first: int  # the first signal that is free
+
+    @property
+    def bits(self) -> bool:
+        """Whether every source spikes at most once in a frame."""
+        return int(self.count.max(initial=0)) <= 1
