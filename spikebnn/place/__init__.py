@@ -2,78 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import door
-from spikebnn.errors import CheckError, FitError, InputError
+from spikebnn.arrays import I64, door
+from spikebnn.errors import FitError, InputError
 from spikebnn.partition.types import Partition
-from spikebnn.place.types import Placement
+from spikebnn.place import hilbert, raster
+from spikebnn.place.flow import assumed, flow_of, measured
+from spikebnn.place.mesh import UNIT, Mesh, Order, Way, mesh_of, way_of, weights_of
+from spikebnn.place.types import Flow, Load, Placement
+from spikebnn.place.walk import check_placement
 from spikebnn.recipe import Recipe
 from spikebnn.target import Target
 
-__all__ = ["PLACERS", "Placement", "check_placement", "place"]
+__all__ = ["ORDERS", "PLACERS", "Load", "Placement", "assumed", "check_placement", "measured", "place"]
 
-Order = Callable[[int, int], Iterator[tuple[int, int]]]
-
-
-def _raster() -> Order:
-    from spikebnn.place.raster import order
-
-    return order
+ORDERS: dict[str, Order] = {"hilbert": hilbert.order, "raster": raster.order}
+PLACERS = ("anneal", *ORDERS)
 
 
-def _hilbert() -> Order:
-    from spikebnn.place.hilbert import order
+def place(partition: Partition, target: Target, recipe: Recipe, load: Load | None = None) -> Placement:
+    """Give every shard a live core, on as few chips as hold them, by the recipe's placer.
 
-    return order
-
-
-PLACERS: dict[str, Callable[[], Order]] = {"hilbert": _hilbert, "raster": _raster}
-
-
-def place(partition: Partition, target: Target, recipe: Recipe) -> Placement:
-    """Give shards cores along the recipe's order, chip after chip; dead cores are left out.
-
-    Raises InputError for an unknown order, FitError where cores run out or a packet would have to go too far.
+    "raster" and "hilbert" follow an order, chip after chip. "anneal" starts from the better of the two and shortens
+    the ways of the packets of `load`; see `spikebnn.place.anneal`. Without a load one is assumed, and the
+    price says so. Raises InputError for an unknown placer, FitError where cores run out or a packet would have
+    to go too far.
     """
     if recipe.place not in PLACERS:
-        raise InputError(f'there is no placer "{recipe.place}"; known are {", ".join(sorted(PLACERS))}')
-    t = target.topology
-    dead = set(t.dead_cores)
-    row = [(x, y) for x, y in PLACERS[recipe.place]()(t.width, t.height) if (x, y) not in dead]
-    count = len(partition.shards)
-    if count > len(row) * t.chips:
-        raise FitError(f"{count} cores are needed, and {target.name} has {len(row) * t.chips}; try a target with more chips")
-    spots = [(chip, x, y) for chip in range(-(-count // max(1, len(row)))) for x, y in row][:count]
-    placement = Placement(place=door(np.array(spots, np.int32).reshape(-1, 3), np.int32, None, 3), method=recipe.place)
-    far = _too_far(placement, partition, target)
+        raise InputError(f'there is no placer "{recipe.place}"; known are {", ".join(PLACERS)}')
+    t, count = target.topology, len(partition.shards)
+    live = t.width * t.height - len(set(t.dead_cores))
+    if count > live * t.chips:
+        raise FitError(f"{count} cores are needed, and {target.name} has {live * t.chips}; try a target with more chips")
+    load = load or assumed(partition)
+    flow, weights = flow_of(partition, load), weights_of(target)
+    meshes = {name: mesh_of(t, order, -(-count // max(1, live))) for name, order in ORDERS.items()}
+    row = np.arange(count)
+    ways = {name: way_of(flow, mesh, row, weights) for name, mesh in meshes.items()}
+    method, at = recipe.place, row
+    if method == "anneal":
+        from spikebnn.place.anneal import anneal
+
+        near = [name for name in ORDERS if not _too_far(meshes[name], row, flow, target)] or list(ORDERS)
+        method = min(near, key=lambda name: ways[name].weighed)
+        at = anneal(flow, meshes[method], weights, row, recipe.seed, t.reach)
+    mesh = meshes[method]
+    far = _too_far(mesh, at, flow, target)
     if far:
-        raise FitError(f"{far}; try --place hilbert or raster, or a target with more cores per chip")
-    return placement
+        other = "hilbert or raster" if recipe.place == "anneal" else "anneal"
+        raise FitError(f"{far}; try --place {other}, or a target with more cores per chip")
+    price = _price(way_of(flow, mesh, at, weights), ways["raster"], weights.crossing / UNIT, load)
+    spots = door(mesh.place[at], np.int32, None, 3)
+    return Placement(place=spots, method=recipe.place, load=load, price=MappingProxyType(price))
 
 
-def _too_far(placement: Placement, partition: Partition, target: Target) -> str:
-    reach = target.topology.reach
-    if reach is None or not len(partition.routes):
+def _price(way: Way, by_raster: Way, crossing: float, load: Load) -> dict[str, Any]:
+    """What packets travel in a frame, and what they would travel in raster order."""
+    return {
+        "packets": load.source,
+        "hops": round(way.hops, 3), "crossings": round(way.crossings, 3), "weighed": round(way.weighed, 3),
+        "raster": {"hops": round(by_raster.hops, 3), "crossings": round(by_raster.crossings, 3),
+                   "weighed": round(by_raster.weighed, 3)},
+        "crossing_weighs": round(crossing, 3),  # hops in x
+    }  # fmt: skip
+
+
+def _too_far(mesh: Mesh, at: I64, flow: Flow, target: Target) -> str:
+    """Why a packet would not arrive, or nothing."""
+    reach, width = target.topology.reach, target.topology.width
+    if reach is None or not len(flow.a):
         return ""
-    at = placement.place[:, 1:].astype(np.int64)
-    at[:, 0] += placement.place[:, 0] * target.topology.width
-    hop = np.abs(at[partition.routes[:, 0]] - at[partition.routes[:, 2]]).max(axis=0)
-    if (hop <= reach).all():
+    x, y = mesh.place[:, 0] * width + mesh.place[:, 1], mesh.place[:, 2]
+    a, b = at[flow.a], at[flow.b]
+    hop = int(np.abs(x[a] - x[b]).max()), int(np.abs(y[a] - y[b]).max())
+    if hop[0] <= reach[0] and hop[1] <= reach[1]:
         return ""
     return f"a packet would go {hop[0]} cores in x and {hop[1]} in y, and {target.name} reaches {reach[0]} and {reach[1]}"
-
-
-def check_placement(placement: Placement, partition: Partition, target: Target) -> None:
-    """Raise CheckError where two shards share a core, or one sits on a dead core or off the grid."""
-    t = target.topology
-    seen = set()
-    for number, (chip, x, y) in enumerate(placement.place.tolist()):
-        inside = 0 <= chip < t.chips and 0 <= x < t.width and 0 <= y < t.height
-        if not inside or (x, y) in t.dead_cores or (chip, x, y) in seen:
-            raise CheckError(f"the placement is wrong: shard {number} sits on core ({x}, {y}) of chip {chip}")
-        seen.add((chip, x, y))
-    if len(seen) != len(partition.shards):
-        raise CheckError(f"the placement is wrong: {len(seen)} places for {len(partition.shards)} shards")
