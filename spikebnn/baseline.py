@@ -61,6 +61,26 @@ def beside(score: Score) -> list[tuple[Baseline, Interval, str]]:
     return rows
 
 
+def loss_line(score: Score) -> str | None:
+    """Which baselines are sure to cost less, in one sentence for the top of a report; None where none is."""
+    ours = score.energy.per_frame(score.energy.total)
+    if ours is None:
+        return None
+    rows = [(baseline.title, theirs) for baseline, theirs, _ in beside(score) if theirs.v]
+    lost = [(ours.lo / theirs.hi, title) for title, theirs in rows if ours.lo > theirs.hi]
+    if not lost:
+        return None
+    lost.sort()
+    said = [
+        f"at least {_times(ratio)} times as much as {title}"
+        for ratio, title in (lost[:1] if len(lost) == 1 else (lost[0], lost[-1]))
+    ]
+    return (
+        f"the spiking chip loses on energy to {len(lost)} of {len(rows)} conventional baselines: "
+        f"it costs {' and '.join(said)}"
+    )
+
+
 def _verdict(ours: Interval | None, theirs: Interval, at_least: bool) -> str:
     if ours is None or theirs.v == 0:
         return "cannot be compared"

@@ -22,8 +22,7 @@ class Duty:
     ticks: float  # per frame, idle ones included
     busy: float  # share of the time in which a frame is presented
     on: Energy  # the chip is powered and ticks on between frames
-    gated: Interval | None  # per frame: fastest tick, power cut in between; what waking up costs is unknown
-    gated_tick: float | None
+    gated: Interval | None  # per frame: power cut in between; what waking up costs is unknown
 
     @property
     def per_frame(self) -> Interval | None:
@@ -42,7 +41,8 @@ def at_rate(energy: Energy, timing: Timing, rate: float) -> Duty:
     Between frames the chip ticks on, as chips do in real-time mode and as streams are priced: static power for the
     whole time, and in every tick the memory scan, the barrier, and the idle update of every neuron. Spikes that
     neurons make without input in those ticks were not simulated; they are named in `left_out`.
-    `gated` is the other extreme: the frame is computed at the fastest tick and power is cut until the next one.
+    `gated` is the other extreme: a frame runs alone, from its presentation to its answer, at the fastest tick, and power
+    is cut until the next one.
     Raises InputError for a rate that the fastest tick does not allow.
     """
     if not rate > 0 or rate == float("inf"):
@@ -63,30 +63,36 @@ def at_rate(energy: Energy, timing: Timing, rate: float) -> Duty:
     idle = ticks - timing.period
     if idle < 1e-9 * ticks:
         ticks, idle = float(timing.period), 0.0
-    items = tuple(_stretched(item, energy, timing.period, ticks, rate) for item in energy.items)
     left_out = (*energy.left_out, IDLE_SPIKES) if idle else energy.left_out
-    on = replace(energy, tick=tick, items=items, left_out=left_out)
-    quick = None if fastest is None else min(max(fastest.v, 0.0), tick)
+    on = replace(_with_ticks(energy, timing.period, ticks, 1 / rate), tick=tick, left_out=left_out)
     cut = None
-    if quick is not None and not energy.lacks:
-        bill = energy.at_tick(quick)
-        cut = bill.per_frame(bill.total)
-    return Duty(
-        rate=rate, tick=tick, ticks=ticks, busy=timing.period / ticks, on=on, gated=cut, gated_tick=quick
-    )
+    if fastest is not None and not energy.lacks:
+        alone = max(timing.period, timing.latency)
+        bills = [
+            _with_ticks(energy, timing.period, alone, alone * min(end, tick))
+            for end in (fastest.lo, fastest.v, fastest.hi)
+        ]
+        low, middle, high = (bill.per_frame(bill.total) for bill in bills)
+        if low is not None and middle is not None and high is not None:
+            cut = Interval(lo=low.lo, v=middle.v, hi=high.hi)
+    return Duty(rate=rate, tick=tick, ticks=ticks, busy=timing.period / ticks, on=on, gated=cut)
 
 
-def _stretched(item: Item, energy: Energy, period: int, ticks: float, rate: float) -> Item:
-    """An item of the bill with the ticks between frames."""
-    if item.name not in (*PER_TICK, "neuron_update") or not energy.frames or energy.tick is None:
-        return item
-    by = ticks / period
-    if item.name == "static_power":
-        by = 1 / (rate * period * energy.tick)
-    if item.name == "neuron_update":
-        return _idling(item, energy, by)
-    joules = None if item.joules is None else item.joules * by
-    return replace(item, count=item.count * by, joules=joules)
+def _with_ticks(energy: Energy, period: int, ticks: float, seconds: float) -> Energy:
+    """The bill when every frame takes `ticks` ticks, those beyond the period without input, and `seconds` of power."""
+    assert energy.tick is not None
+    static = seconds / (period * energy.tick)
+    items = []
+    for item in energy.items:
+        if item.name == "neuron_update":
+            items.append(_idling(item, energy, ticks / period))
+        elif item.name in PER_TICK:
+            by = static if item.name == "static_power" else ticks / period
+            joules = None if item.joules is None else item.joules * by
+            items.append(replace(item, count=item.count * by, joules=joules))
+        else:
+            items.append(item)
+    return replace(energy, items=tuple(items))
 
 
 def _idling(item: Item, energy: Energy, by: float) -> Item:

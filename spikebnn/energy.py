@@ -76,6 +76,14 @@ class Energy:
     def per_frame(self, joules: Interval | None) -> Interval | None:
         return None if joules is None or not self.frames else joules * (1 / self.frames)
 
+    def at_ticks(self, tick: Interval) -> Interval | None:
+        """Joules per frame at a length of tick that is an interval itself, in seconds."""
+        bills = [self.at_tick(end) for end in (tick.lo, tick.v, tick.hi)]
+        low, middle, high = (bill.per_frame(bill.total) for bill in bills)
+        if low is None or middle is None or high is None:
+            return None
+        return Interval(lo=low.lo, v=middle.v, hi=high.hi)
+
     def at_tick(self, tick: float) -> Energy:
         """The same events at another length of tick, in seconds: static power is paid for another time."""
         if self.tick is None:
@@ -172,12 +180,7 @@ def _synaptic(target: Target, counts: Counts, program: Program) -> Item:
     if plain.state != KNOWN or indexed not in target.energy:
         return plain
     some = indexed_events(counts, program, target)
-    share = (
-        f"{some.lo / events:.0%}"
-        if some.lo == some.hi
-        else f"{some.lo / events:.0%} to {some.hi / events:.0%}"
-    )
-    return _two_prices(target, plain, (dense, indexed), some, f"{share} of them in indexed lists")
+    return _two_prices(target, plain, (dense, indexed), some, f"{_part(some, events)} of them in indexed lists")
 
 
 def _updates(target: Target, counts: Counts, program: Program, frames: int) -> Item:
@@ -189,11 +192,13 @@ def _updates(target: Target, counts: Counts, program: Program, frames: int) -> I
     if plain.state != KNOWN:
         return plain
     active = active_updates(counts, program)
-    if active.lo == active.hi:
-        note = f"{active.v / updates:.1%} of them with input, counted"
-    else:
-        note = f"{active.lo / updates:.0%} to {active.hi / updates:.0%} of them with input, not counted"
-    return _two_prices(target, plain, keys, active, note)
+    counted = "counted" if active.lo == active.hi else "not counted"
+    return _two_prices(target, plain, keys, active, f"{_part(active, updates)} of them with input, {counted}")
+
+
+def _part(some: Interval, whole: int) -> str:
+    low, high = (f"{100 * end / whole:.0f}" for end in (some.lo, some.hi))
+    return f"{low} %" if some.lo == some.hi else f"{low} to {high} %"
 
 
 def _two_prices(target: Target, plain: Item, keys: tuple[str, str], second: Interval, note: str) -> Item:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from spikebnn.baseline import beside
-from spikebnn.energy import INCLUDED, NONE, UNKNOWN, Energy
+from spikebnn.baseline import baseline_refs, beside, loss_line
+from spikebnn.energy import INCLUDED, NONE, UNKNOWN, Energy, Item
 from spikebnn.errors import InputError
 from spikebnn.score import Score
+from spikebnn.sensitivity import sensitivity_line
 from spikebnn.tables import Page, Table, render, table
 from spikebnn.units import percent, si, span, ticks, whole
 
@@ -16,13 +18,19 @@ BUSIEST = 5  # cores shown one by one
 
 
 def report(
-    score: Score | str | Path, form: str = "text", color: bool = False, width: int | None = None
+    score: Score | str | Path,
+    form: str = "text",
+    color: bool = False,
+    width: int | None = None,
+    rate: float | None = None,
 ) -> str:
     """The summary of a score, or of the JSON file of one, as text, Markdown, CSV or LaTeX.
 
-    `color` draws text for a terminal of `width` columns.
+    `color` draws text for a terminal of `width` columns. `rate` adds what frames cost that come so many times a
+    second, on a chip that stays on; it replaces a rate that the score names.
     """
-    return render(page(read_score(score)), form, color, width)
+    found = read_score(score)
+    return render(page(found if rate is None else replace(found, rate=rate)), form, color, width)
 
 
 def read_score(score: Score | str | Path) -> Score:
@@ -49,7 +57,10 @@ def page(score: Score) -> Page:
         _beside(score),
         constants_table([("", score.energy)]),
     ]
-    notes = [f"{key}: {text}" for key, text in score.energy.refs.items()]
+    notes = [
+        "intervals are corners: from every constant at its low end to every constant at its high end; no error bars",
+        *(f"{key}: {text}" for key, text in (score.energy.refs | _baseline_refs(score)).items()),
+    ]
     if score.energy.left_out:
         notes.append("left out of every energy: " + "; ".join(score.energy.left_out))
     notes.append(f"program {score.program or UNKNOWN}, target file {score.target_digest}")
@@ -59,8 +70,10 @@ def page(score: Score) -> Page:
 
 
 def headline(score: Score) -> list[str]:
-    """What must be said first: answers, agreement, hybrid or not, energy with what it lacks."""
-    lines = [f"{score.target}, {whole(score.frames)} frames, simulator {score.simulator} {score.version}"]
+    """What must be said first: a loss against other hardware, answers, hybrid or not, energy with what it lacks."""
+    loss = loss_line(score)
+    lines = [] if loss is None else [loss]
+    lines += [f"{score.target}, {whole(score.frames)} frames, simulator {score.simulator} {score.version}"]
     if score.correct is None:
         lines.append("accuracy: unknown, no labels were given")
     else:
@@ -71,9 +84,8 @@ def headline(score: Score) -> list[str]:
     where = "hybrid, not all-spiking" if score.hybrid else "all layers with weights run on the cores"
     lines.append(": ".join([where, "; ".join(score.host)]) if score.host else where)
     lines.append(energy_line(score))
-    if (fastest := fastest_line(score)) is not None:
-        lines.append(fastest)
-    return lines
+    more = (fastest_line(score), rate_line(score), sensitivity_line(score.energy))
+    return [*lines, *(line for line in more if line is not None)]
 
 
 def agreement_line(score: Score) -> str:
@@ -106,27 +118,48 @@ def fastest_line(score: Score) -> str | None:
     fastest, energy = score.timing.fastest, score.energy
     if fastest is None or energy.tick is None or fastest.v >= energy.tick:
         return None
-    quick = energy.at_tick(fastest.v)
-    per_frame = quick.per_frame(quick.total)
+    per_frame = energy.at_ticks(fastest)
     if per_frame is None:
         return None
-    tick = si(fastest.v, "s") + (" plus what is unknown" if score.timing.at_least else "")
+    tick = span(fastest, "s") + (" plus what is unknown" if score.timing.at_least else "")
     return f"at the fastest tick, {tick}, frames back to back: {span(per_frame, 'J', energy.lacks)}"
 
 
+def rate_line(score: Score) -> str | None:
+    """Energy per frame and power at the rate that the user named; None without one, or without any price."""
+    duty = score.duty
+    if duty is None or duty.per_frame is None:
+        return None
+    text = (
+        f"at {_rate(duty.rate)}, chip always on: per frame {span(duty.per_frame, 'J')}, on average {span(duty.power, 'W')}, "
+        f"busy {percent(duty.busy)} of the time"
+    )
+    if duty.gated is not None:
+        text += f"; with power cut between frames {span(duty.gated, 'J')} per frame, waking up not counted"
+    if duty.on.lacks:
+        text += f"; plus what is unknown: {', '.join(duty.on.lacks)}"
+    return text
+
+
 def _energy(score: Score) -> Table:
-    energy, rows = score.energy, []
-    for item in energy.items:
-        if item.state == UNKNOWN:
-            cost = "unknown"
-        elif item.state == INCLUDED:
-            cost = "included"
-        else:
-            cost = span(energy.per_frame(item.joules), "J")
+    energy, duty, rows = score.energy, score.duty, []
+    for n, item in enumerate(energy.items):
         count = item.count * (1 / score.frames) if score.frames else item.count
         note = "" if item.state == NONE else item.note
-        rows.append((item.name, f"{_count(count.v)} {item.of}", cost, note))
-    return table("energy per frame", ("item", "count", "joules", ""), rows)
+        costs = [_cost(energy, item), *([] if duty is None else [_cost(duty.on, duty.on.items[n])])]
+        rows.append((item.name, f"{_count(count.v)} {item.of}", *costs, note))
+    at = [] if duty is None else [f"at {_rate(duty.rate)}"]
+    return table("energy per frame", ("item", "count", "joules", *at, ""), rows)
+
+
+def _cost(energy: Energy, item: Item) -> str:
+    if item.state in (UNKNOWN, INCLUDED):
+        return item.state
+    return span(energy.per_frame(item.joules), "J")
+
+
+def _baseline_refs(score: Score) -> dict[str, str]:
+    return baseline_refs() if score.macs else {}
 
 
 def _count(value: float) -> str:
@@ -189,7 +222,11 @@ def _time(score: Score) -> Table:
         ("latency", ticks(times.latency), si(times.latency_s, "s")),
         ("frame period", ticks(times.period), f"{_rate(times.frames_per_s)}"),
         ("fastest tick", "", span(times.fastest, "s", times.lacks)),
+        ("latency at that tick", ticks(times.latency), span(times.latency_fastest, "s", times.lacks)),
     ]
+    if (most := times.frames_per_s_fastest) is not None:
+        rate = f"{whole(most.v)} frames/s"
+        rows.append(("throughput at that tick", "", rate + (" at most" if times.at_least else "")))
     if times.note:
         rows.append(("", "", times.note))
     return table("time", ("", "ticks", "seconds"), rows)

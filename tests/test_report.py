@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikebnn.baseline import baseline_refs, baselines, beside, loss_line
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval
 from spikebnn.report import headline, report
@@ -34,7 +36,7 @@ def test_a_total_that_lacks_a_price_names_it_and_never_says_at_least() -> None:
         f"energy per frame at a tick of {si(made.energy.tick, 's')}: {span(total, 'J')}, plus what is unknown: spike, "
         f"message, barrier; for the network's own events {span(own, 'J')}, plus what is unknown: spike, message"
     )
-    assert not any("at least" in line for line in headline(made))
+    assert not any("at least" in line for line in headline(made)[1:])  # the first says what it loses to
     fastest = next(line for line in headline(made) if line.startswith("at the fastest tick"))
     assert fastest.endswith(", plus what is unknown: spike, message, barrier")
 
@@ -86,8 +88,70 @@ def test_every_constant_is_printed_with_its_citation() -> None:
             assert f"{source.strip()}: {target.refs[source.strip()]}" in text
 
 
-def test_where_the_spiking_chip_loses_the_report_says_so() -> None:
-    assert "the spiking chip costs at least" in report(judged("truenorth-sim"))
+def test_where_the_spiking_chip_loses_the_first_line_says_so() -> None:
+    made = judged("truenorth-sim")
+    lost = [
+        baseline
+        for baseline, _, verdict in beside(made)
+        if verdict.startswith("the spiking chip costs at least")
+    ]
+    first = report(made).splitlines()[0]
+    assert first.startswith(
+        f"the spiking chip loses on energy to {len(lost)} of {len(baselines())} conventional baselines: it costs at least "
+    )
+    assert first.endswith(" times as much as binary accelerators, 22 to 65 nm")
+
+
+def test_where_it_loses_to_nothing_the_first_line_says_nothing_of_it() -> None:
+    cheap = judged("tiny-test", tick_s=1e-12)
+    dear = dataclasses.replace(cheap, macs=10**9)
+    assert loss_line(dear) is None
+    assert report(dear).startswith("tiny-test, 8 frames")
+    assert loss_line(judged("loihi2-sim")) is None
+
+
+# Horowitz, ISSCC 2014, 45 nm, 0.9 V: int8 0.2 + 0.03, float32 3.7 + 0.9 pJ; FINN and boards: MLPerf Tiny logs, per MAC
+@pytest.mark.parametrize(
+    ("name", "picojoules"),
+    [
+        ("int8-45nm", 0.2 + 0.03), ("float32-45nm", 3.7 + 0.9), ("int8-45nm-sram", 0.23 + 20 / 8),
+        ("finn-board", 2530e6 / 59.46e6), ("cortex-m4", 2833e6 / 2.657e6), ("cortex-m7", 1869e6 / 2.657e6),
+        ("cortex-m33", 1004e6 / 2.657e6), ("int8-accelerator", 31.5e6 / 2.657e6), ("binary-asic", 2 * 21.6e-3),
+    ],
+)  # fmt: skip
+def test_every_baseline_is_its_source_divided_by_its_multiply_accumulates(
+    name: str, picojoules: float
+) -> None:
+    (mac,) = (baseline.mac for baseline in baselines() if baseline.name == name)
+    assert mac.v == pytest.approx(picojoules * 1e-12, rel=0.005)
+    assert mac.lo <= mac.v <= mac.hi
+    assert all(key.strip() in baseline_refs() for key in mac.src.split(","))
+
+
+def test_the_same_network_stands_beside_on_every_baseline() -> None:
+    made = judged("truenorth-sim")
+    for baseline, joules, _ in beside(made):
+        assert joules.v == pytest.approx(baseline.mac.v * made.macs)
+        assert baseline.title in report(made)
+
+
+def test_a_named_rate_adds_a_line_and_a_column() -> None:
+    text = report(judged("truenorth-sim"), rate=30)
+    (line,) = (
+        line for line in text.splitlines() if line.startswith("at 30 frames/s, chip always on: per frame ")
+    )
+    assert "busy 3.00 % of the time; with power cut between frames " in line
+    (head,) = (line for line in text.splitlines() if line.split()[:3] == ["item", "count", "joules"])
+    assert head.split()[3:] == ["at", "30", "frames/s"]
+    assert report(judged("truenorth-sim", rate=30.0)) == text
+
+
+def test_the_report_names_the_constant_that_moves_the_energy_most() -> None:
+    (line,) = (
+        line for line in report(judged("loihi-sim")).splitlines() if line.startswith("most uncertain: ")
+    )
+    assert line.startswith("most uncertain: static_power (")
+    assert "intervals are corners" in report(judged("loihi-sim"))
 
 
 def test_a_score_that_lacks_prices_never_wins_against_a_baseline() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this verb."""
     parser.add_argument("file", metavar="FILE", help="run.json, cert.json or net.sbnn")
     parser.add_argument("--format", choices=_FORMS, default="text", help="how to print a score")
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="frames per second: also price a chip that stays on between them"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report here instead of printing it")
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Read, print."""
     if zipfile.is_zipfile(chosen.file):
+        _scores_only(chosen, "program")
         if chosen.format != "text":
             raise InputError(
                 f"--format {chosen.format} is for scores; a program is printed as text or with --json"
@@ -38,6 +43,7 @@ def execute(chosen: argparse.Namespace) -> int:
         facts = facts_of(spikebnn.load(chosen.file))
         return _out(chosen, text_of(facts), facts)
     if (certificate := _certificate(chosen.file)) is not None:
+        _scores_only(chosen, "certificate")
         if chosen.format != "text":
             raise InputError(
                 f"--format {chosen.format} is for scores; a certificate is printed as text or with --json"
@@ -46,10 +52,17 @@ def execute(chosen: argparse.Namespace) -> int:
     from spikebnn.report import read_score
 
     score = read_score(chosen.file)
+    if chosen.rate is not None:
+        score = replace(score, rate=chosen.rate)
     color = colored() and not chosen.output
     return _out(
         chosen, spikebnn.report(score, form=chosen.format, color=color).rstrip(), score.to_json().rstrip()
     )
+
+
+def _scores_only(chosen: argparse.Namespace, what: str) -> None:
+    if chosen.rate is not None:
+        raise InputError(f"--rate is for scores; {chosen.file} is a {what}, which has no energy")
 
 
 def _certificate(path: str) -> dict[str, Any] | None:

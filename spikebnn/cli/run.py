@@ -42,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--tick", type=float, metavar="SECONDS", help="length of a tick (default: the target's own)"
     )
     parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="frames per second: also price a chip that stays on between them"
+    )
+    parser.add_argument(
         "-o", "--output", metavar="FILE", help="score to write, JSON, for `report` and `compare`"
     )
 
@@ -57,7 +60,7 @@ def execute(chosen: argparse.Namespace) -> int:
     with busy(chosen, f"running {len(frames.x)} frames in {chosen.simulator}"):
         run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
         original = None if chosen.against is None else spikebnn.original(chosen.against, frames.x)
-        score = spikebnn.score(run, program, target, frames.y, original, chosen.tick)
+        score = spikebnn.score(run, program, target, frames.y, original, chosen.tick, chosen.rate)
     if chosen.output:
         write(chosen.output, score.to_json())
     answer(chosen, spikebnn.report(score, color=colored()).rstrip(), score.to_json().rstrip())
