@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "MappedNet": "spikebnn.lava.processes.net",
     "PyMappedNetModel": "spikebnn.lava.processes.whole",
+    "SubMappedNetModel": "spikebnn.lava.processes.parts",
     "present": "spikebnn.lava.feed",
     "step_of": "spikebnn.lava.feed",
     "run_steps": "spikebnn.lava.guard",
+    "check_ordinary": "spikebnn.lava.ordinary",
 }
-_NEED_LAVA = ("MappedNet", "PyMappedNetModel", "run_steps")
+_NEED_LAVA = ("MappedNet", "PyMappedNetModel", "SubMappedNetModel", "run_steps")
 
 if TYPE_CHECKING:  # the same once more, for type checkers and editors
     from spikebnn.lava.feed import present as present
     from spikebnn.lava.feed import step_of as step_of
     from spikebnn.lava.guard import run_steps as run_steps
+    from spikebnn.lava.ordinary import check_ordinary as check_ordinary
     from spikebnn.lava.processes.net import MappedNet as MappedNet
+    from spikebnn.lava.processes.parts import SubMappedNetModel as SubMappedNetModel
     from spikebnn.lava.processes.whole import PyMappedNetModel as PyMappedNetModel
 
 __all__ = list(_PUBLIC)

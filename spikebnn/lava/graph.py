@@ -31,6 +31,7 @@ def ticks(folder: str) -> dict[str, Any]:
     place = Path(folder)
     program = load(place / PROGRAM)
     options = json.loads((place / OPTIONS).read_text("utf-8"))
+    whole = options["model"] == "whole"
     drive, watch = np.load(place / DRIVE, mmap_mode="r"), np.load(place / WATCH)
     count, streams = drive.shape[:2]
     net = MappedNet(program, streams, watch=watch, controls="outside")
@@ -39,7 +40,7 @@ def ticks(folder: str) -> dict[str, Any]:
     sinks: list[Any] = []
     neurons = program.first[-1]
     for port, name, shape, kind in (
-        (net.all_out, SPIKES, (count, streams, -(-neurons // 8)), np.uint8),
+        (net.all_out if whole else net.s_out, SPIKES, (count, streams, -(-neurons // 8)), np.uint8),
         (net.v_out, MEMBRANES, (count, streams, len(watch)), np.int64),
     ):
         np.lib.format.open_memmap(place / name, mode="w+", dtype=kind, shape=shape).flush()  # type: ignore[no-untyped-call]
@@ -51,7 +52,10 @@ def ticks(folder: str) -> dict[str, Any]:
             )
             port.connect(sinks[-1].a_in)
     run_steps(
-        net, count + 1, Loihi2SimCfg(select_tag=options["tag"]), compile_config={"pypy_channel_size": SLOTS}
+        net,
+        count + 1,
+        Loihi2SimCfg(select_tag=options["tag"], select_sub_proc_model=not whole),
+        compile_config={"pypy_channel_size": SLOTS},
     )
     net.stop()
     return {}

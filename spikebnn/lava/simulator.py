@@ -8,40 +8,51 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from spikebnn.arrays import U8, Array
-from spikebnn.errors import SimulatorMissing
+from spikebnn.arrays import U8, Array, door
+from spikebnn.errors import InputError, SimulatorMissing
 from spikebnn.lava import graph, shim, worker
 from spikebnn.program import Program
 from spikebnn.sbnn import save
 from spikebnn.simulate import layout
 from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.wiring import wire
+from spikebnn.threshold import plain_readout
 
 
 class Lava:
-    """The registry's entry; making it starts nothing, but says whether Lava is there."""
+    """The registry's entry; making it starts nothing, but says whether Lava is there.
+
+    `model` is "whole", the whole network in one vectorised process, or "ordinary", Lava's own Dense, Sparse and
+    LIFReset, for memoryless programs within their limits; that one has no membranes to show.
+    """
 
     name = "lava"
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "whole") -> None:
+        self.model = model
         python = worker.interpreter()
         self.version = shim.version() if python == sys.executable else _version_in(python)
 
     def load(self, program: Program) -> LavaSession:
         """Write the program down for the worker."""
-        return LavaSession(program)
+        return LavaSession(program, self.model)
 
 
 class LavaSession:
     """One program; every call is one run of one graph."""
 
-    def __init__(self, program: Program, patience: float = worker.PATIENCE) -> None:
-        self.program, self.wiring, self.patience = program, wire(program), patience
+    def __init__(
+        self, program: Program, model: str = "whole", tag: str = "fixed_pt", patience: float = worker.PATIENCE
+    ) -> None:
+        self.program, self.wiring = program, wire(program)
+        self.model, self.tag, self.patience = model, tag, patience
+        self.shown = program if model == "whole" else _all_out(program)
 
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
         """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
@@ -49,6 +60,17 @@ class LavaSession:
         streams, ticks, _ = drive.shape
         watch = np.zeros(0, np.int64) if watch is None else np.asarray(watch, np.int64)
         neurons = self.wiring.neurons
+        if self.model == "ordinary":
+            if len(watch):
+                raise InputError(
+                    "the model made of Dense, Sparse and LIFReset has no membranes to watch; use the whole one"
+                )
+            if streams > 1:  # Dense has no batch
+                runs = [self.ticks(drive[k : k + 1]) for k in range(streams)]
+                return Trace(
+                    spikes=np.concatenate([run.spikes for run in runs]),
+                    membranes=np.zeros((streams, ticks, 0), np.int64),
+                )
         if not drive.shape[0] or not ticks:
             return Trace(
                 spikes=np.zeros((streams, ticks, neurons), np.uint8),
@@ -56,10 +78,10 @@ class LavaSession:
             )
         folder = Path(tempfile.mkdtemp(prefix="spikebnn-lava-job-"))
         try:
-            save(self.program, folder / graph.PROGRAM)
+            save(self.shown, folder / graph.PROGRAM)
             np.save(folder / graph.DRIVE, np.packbits(drive.transpose(1, 0, 2), axis=-1, bitorder="little"))
             np.save(folder / graph.WATCH, watch)
-            (folder / graph.OPTIONS).write_text(json.dumps({"tag": "fixed_pt"}), "utf-8")
+            (folder / graph.OPTIONS).write_text(json.dumps({"tag": self.tag, "model": self.model}), "utf-8")
             worker.run("spikebnn.lava.graph:ticks", folder, self.patience)
             packed, membranes = np.load(folder / graph.SPIKES), np.load(folder / graph.MEMBRANES)
         finally:
@@ -70,6 +92,17 @@ class LavaSession:
     def frames(self, bits: U8, record: bool = False) -> Answer:
         """Present frames in streams, all side by side; see `spikebnn.simulate.layout`."""
         return layout.frames_by_ticks(self.program, self.wiring, self.ticks, bits, record)
+
+
+def _all_out(program: Program) -> Program:
+    """The program with every neuron as an output, in order."""
+    rows = [
+        (0, number, neuron) for number, core in enumerate(program.cores) for neuron in range(core.neurons)
+    ]
+    outputs = door(np.array(rows, np.int32).reshape(-1, 3), np.int32, None, 3)
+    return replace(
+        program, outputs=outputs, readout="spikes", base=door(np.zeros(1), np.int32), decoder=plain_readout(1)
+    )
 
 
 @lru_cache(maxsize=8)
