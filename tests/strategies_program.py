@@ -166,6 +166,7 @@ def program_layered(draw: st.DrawFn, max_size: int = 40) -> Program:
     per_core = draw(st.sampled_from([4, 9, max_size]))
     lag = draw(st.integers(0, 2))
     bias = draw(st.booleans())
+    shared = draw(st.sampled_from([0.0, 0.0, 0.4]))  # how many axons hear a second source
     style = draw(st.sampled_from(["dense", "sparse", "wide"]))
     spans = (
         [per_core] * depth if draw(st.booleans()) else [int(rng.integers(1, max_size)) for _ in range(depth)]
@@ -205,10 +206,14 @@ def program_layered(draw: st.DrawFn, max_size: int = 40) -> Program:
                 )
             )
             for axon in range(sources):
-                if depth_now == 0:
-                    lines.append((axon, place, axon, lag))
-                else:
-                    routes.append((*previous[axon], place, axon, delay))
+                heard = {axon}
+                if rng.random() < shared:
+                    heard.add(int(rng.integers(0, sources)))
+                for source in sorted(heard):
+                    if depth_now == 0:
+                        lines.append((source, place, axon, lag))
+                    else:
+                        routes.append((*previous[source], place, axon, delay))
             if bias:
                 lines.append((inputs, place, sources, 0))
             made += [(place, k) for k in range(size)]

@@ -20,6 +20,7 @@ from spikebnn.simulate import bitwise
 from spikebnn.simulate.arriving import streaming
 from spikebnn.simulate.bitwise import BitwiseSession
 from spikebnn.simulate.blas import BlasSession
+from spikebnn.simulate.lanes import Out
 from spikebnn.simulate.lower import fit, lower
 from spikebnn.simulate.reference import ReferenceSession
 from spikebnn.simulate.wiring import wire
@@ -58,11 +59,42 @@ def single(core: Core, inputs: int, readout: str = "membrane", period: int = 1) 
 
 
 def agrees(program: Program, bits: np.ndarray, threads: int = 1) -> None:
-    got, want = session(program, threads).frames(bits, True), ReferenceSession(program).frames(bits, True)
-    np.testing.assert_array_equal(got.sums, want.sums)
-    np.testing.assert_array_equal(got.raster, want.raster)
-    for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
-        np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
+    """However frames go through the engine, it says what the slow twin says."""
+    want = ReferenceSession(program).frames(bits, True)
+    made = session(program, threads)
+    found = [made.frames(bits, True)]
+    if made.streaming and bits.shape[1] == 1 and len(bits):
+        for way in (made.streamed._follow, made.streamed._side_by_side):
+            out = Out(len(bits), len(program.cores), program, made.wiring, True)
+            spikes = [
+                way(bits[:, 0], out, slice(k, min(k + 512, len(bits)))) for k in range(0, len(bits), 512)
+            ]
+            found.append(out.answer(spikes))
+    for got in found:
+        np.testing.assert_array_equal(got.sums, want.sums)
+        np.testing.assert_array_equal(got.raster, want.raster)
+        for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
+            np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
+
+
+@pytest.mark.parametrize("inputs", [1, 64, 700])
+@pytest.mark.parametrize("count", [1, 64, 65, 512, 513, 1300])
+def test_any_number_of_neurons_side_by_side_is_exact(count: int, inputs: int) -> None:
+    rng = np.random.default_rng(count + inputs)
+    for kinds in ([-1, 1], [-1, 0, 1], [-6, 0, 1, 5]):
+        weight = rng.choice(kinds, (count, inputs))
+        program = single(one_core(weight, rng.integers(-9, 9, count)), inputs)
+        bits = program_bits(program, 0, 5, 0.4)
+        bits[0], bits[1] = 0, 1
+        agrees(program, bits)
+
+
+@settings(max_examples=120, deadline=None)
+@given(program=program_layered(max_size=90), seed=st.integers(0, 99), density=st.sampled_from([0.05, 0.5]))
+def test_following_events_and_frames_side_by_side_give_the_same(
+    program: Program, seed: int, density: float
+) -> None:
+    agrees(program, program_bits(program, seed, 6, density))
 
 
 @pytest.mark.parametrize(

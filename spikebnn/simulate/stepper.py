@@ -62,7 +62,8 @@ class Packed:
     """Memoryless programs on the kernels of `spikebnn.simulate.bitwise`, 512 streams to a block."""
 
     def __init__(self, program: Program, streams: int, watch: Array) -> None:
-        from spikebnn.simulate.bitwise import LANES, TickByTick
+        from spikebnn.simulate.bitwise import TickByTick
+        from spikebnn.simulate.lanes import LANES
 
         self.tick, self.streams, self.watch = 0, streams, watch
         self.blocks = [slice(k, min(k + LANES, streams)) for k in range(0, streams, LANES)]

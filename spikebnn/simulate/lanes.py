@@ -1,0 +1,145 @@
+"""512 frames or streams side by side, one bit each: what changes while one block of them runs, and what comes out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from spikebnn.arrays import I64, U8, U64, Array
+from spikebnn.program import Program
+from spikebnn.run import Counts
+from spikebnn.simulate.inlet import Inlet
+from spikebnn.simulate.lower import MEMBRANE, READS, READS_END, SUPPORTS, SUPPORTS_AT, Plan
+from spikebnn.simulate.protocol import Answer
+from spikebnn.simulate.wiring import Wiring
+
+LANES = 512
+Kernels = tuple[Callable[..., Any], ...]  # tick, pack, follow, sum_spikes
+READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
+
+
+class State:
+    """Everything that changes while one block of 512 lanes runs."""
+
+    def __init__(
+        self, kernels: Kernels, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int
+    ) -> None:
+        self.kernels, self.plan, self.wiring = kernels, plan, wiring
+        inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
+        supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
+        self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8)
+        outside = self.ring[plan.slots * plan.rows * 8 :].reshape(-1, 8)
+        packed = aligned(8 * (wiring.lines + 8))
+        self.inlet = Inlet(plan.taps, wiring.lines, outside, packed, kernels[1])
+        self.awake = np.zeros(len(plan.job) + 1, np.int64)
+        self.rows = aligned(8 * (2 * inputs + 1))
+        self.planes = aligned(SUPPORTS_AT + 512 * supports)
+        self.v = aligned(max(8, plan.state))
+        self.numbers = np.zeros(LANES, np.int32)
+        self.valid = np.zeros((frames, LANES), np.uint8)
+        self.counts = [np.zeros((frames, cores, LANES), np.int64) for _ in range(3)]
+        self.sums = np.zeros((frames, sums, LANES), np.int64)
+        self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
+        self.jobs = np.array([0, len(plan.job)], np.int64)
+        self.begin(lanes)
+
+    def begin(self, lanes: int) -> None:
+        """Count from nothing again, for another block of frames that need no memory of the last."""
+        self.lanes = lanes
+        self.valid[:] = np.arange(LANES) < lanes
+        for counts in (*self.counts, self.sums, self.neuron_spikes):
+            counts[:] = 0
+
+    def silence(self, frames: int) -> None:
+        """Only the first `frames` frames of the block exist; frame f of lane s is number s * frames per lane + f."""
+        per = len(self.valid)
+        self.valid[:] = (np.arange(LANES) * per + np.arange(per)[:, None] < frames) & (
+            np.arange(LANES) < self.lanes
+        )
+
+    def feed(self, tick: int, lines: U8) -> None:
+        """Put the active lines (lanes, lines) of a tick on their way."""
+        self.inlet.feed(tick, lines)
+        self.awake[-1] = len(self.inlet.lit)
+
+    def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
+        p = self.plan
+        valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
+        self.kernels[0](
+            tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
+            self.numbers, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
+            p.events, p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
+        )  # fmt: skip
+
+    def bits(self, tick: int) -> U8:
+        """Spikes of a tick as (neurons, 512)."""
+        return np.unpackbits(self.slot(tick).view(np.uint8), axis=1, bitorder="little")
+
+    def fired(self, tick: int) -> tuple[Array, U8]:
+        """The neurons that spike in any lane of a tick, and their spikes (neurons, 512)."""
+        slot = self.slot(tick)
+        some = np.flatnonzero(slot.any(axis=1))
+        return some, np.unpackbits(slot[some].view(np.uint8), axis=1, bitorder="little")
+
+    def slot(self, tick: int) -> U64:
+        """Spikes of a tick as (neurons, 8 words)."""
+        first = 8 * self.plan.rows * (tick % self.plan.slots)
+        return self.ring[first : first + 8 * self.wiring.neurons].reshape(-1, 8)
+
+
+class Out:
+    """The answer while blocks fill it, each its own frames."""
+
+    def __init__(self, frames: int, cores: int, program: Program, wiring: Wiring, record: bool) -> None:
+        self.counts = [np.zeros((frames, cores), np.int64) for _ in range(3)]
+        self.sums = np.tile(program.base.astype(np.int64), (frames, 1))
+        self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
+        self.record = record
+
+    def take(self, frames: slice, state: State, frame: int, lanes: slice) -> None:
+        for mine, theirs in zip(self.counts, state.counts):
+            mine[frames][: lanes.stop] = theirs[frame, :, lanes].T
+        self.sums[frames][: lanes.stop] += state.sums[frame, :, lanes].T
+
+    def answer(self, neuron_spikes: list[I64]) -> Answer:
+        spikes, axons, synapses = self.counts
+        total: I64 = np.stack(neuron_spikes).sum(axis=0)
+        counts = Counts(spikes=spikes, axon_events=axons, synaptic_events=synapses, neuron_spikes=total)
+        return Answer(sums=self.sums, counts=counts, raster=self.raster if self.record else None)
+
+
+def watching(plan: Plan, wanted: Array) -> Plan:
+    """The plan with the membranes of these neurons written out instead of the readout's."""
+    from dataclasses import replace
+
+    neurons = plan.neurons.copy()
+    place = np.searchsorted(wanted, neurons[:, 0])
+    on = np.isin(neurons[:, 0], wanted)
+    neurons[:, MEMBRANE], neurons[:, READS], neurons[:, READS_END] = on, place, place + on
+    return replace(plan, neurons=neurons, reads=np.arange(len(wanted) + 1, dtype=np.int64))
+
+
+def aligned(words: int) -> U64:
+    """Zeros on a 64-byte boundary, which NumPy does not promise."""
+    raw = np.zeros(words + 8, np.uint64)
+    skip = -(raw.ctypes.data // 8) % 8
+    return raw[skip : skip + words]
+
+
+@lru_cache(maxsize=1)
+def compiled_kernels() -> Kernels | None:
+    try:
+        from spikebnn.simulate import follow_kernels, kernels
+    except ImportError:
+        warnings.warn(
+            "Numba is not installed, so the simulator bitwise works in NumPy: the same answers, some 40 times "
+            "slower. Install it with: pip install numba",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return (*kernels.compiled(), *follow_kernels.compiled())
