@@ -40,21 +40,22 @@ QUANTILE = {
 Layers = list[tuple[Array, Array]]
 
 
-def network(density: float, seed: int = 7) -> Layers:
+def network(density: float, seed: int = 7, sizes: tuple[int, ...] = SIZES) -> Layers:
     """Weights (out, in) of -1 and +1, and integer thresholds; the last layer's are never reached."""
     rng = np.random.default_rng(seed)
     layers = []
-    for number, (wide, out) in enumerate(pairwise(SIZES)):
+    for number, (wide, out) in enumerate(pairwise(sizes)):
         weight = rng.choice(np.array([-1, 1], np.int32), (out, wide))
         middle = QUANTILE[density] * np.sqrt(density * wide)
         threshold = np.rint(middle + rng.integers(-2, 3, out)).astype(np.int32)
-        layers.append((weight, threshold if number < len(SIZES) - 2 else np.full(out, 2**31 - 1, np.int32)))
+        layers.append((weight, threshold if number < len(sizes) - 2 else np.full(out, 2**31 - 1, np.int32)))
     return layers
 
 
 def program(layers: Layers) -> Program:
     """The network as a program, one core per layer, a plus and a minus plane on the same axons."""
     cores, routes = [], []
+    sizes = (layers[0][0].shape[1], *(weight.shape[0] for weight, _ in layers))
     for number, (weight, threshold) in enumerate(layers):
         out, wide = weight.shape
         one, none = np.ones(out, np.int32), np.zeros(out, np.int32)
@@ -86,21 +87,21 @@ def program(layers: Layers) -> Program:
         )
         if number:
             routes += [(number - 1, axon, number, axon, 1) for axon in range(wide)]
-    last, scores = len(layers) - 1, SIZES[-1]
+    last, scores = len(layers) - 1, sizes[-1]
     return Program(
         cores=tuple(cores),
         routes=door(np.array(routes, np.int32), np.int32, None, 5),
-        lines=door(np.array([(k, 0, k, 0) for k in range(SIZES[0])], np.int32), np.int32, None, 4),
-        inputs=SIZES[0],
+        lines=door(np.array([(k, 0, k, 0) for k in range(sizes[0])], np.int32), np.int32, None, 4),
+        inputs=sizes[0],
         controls=door(np.zeros((0, 2), np.int32), np.int32, None, 2),
         period=1,
         latency=len(layers),
         readout="membrane",
         outputs=door(np.array([(k, last, k) for k in range(scores)], np.int32), np.int32, None, 3),
         base=door(np.zeros(scores, np.int32), np.int32, scores),
-        encoder=Encoder(kind="values", shape=(SIZES[0],), dtype="uint8"),
+        encoder=Encoder(kind="values", shape=(sizes[0],), dtype="uint8"),
         decoder=plain_readout(scores),
-        layers=tuple(ProgramLayer(name=f"fc{k}", role="whole", neurons=n) for k, n in enumerate(SIZES[1:])),
+        layers=tuple(ProgramLayer(name=f"fc{k}", role="whole", neurons=n) for k, n in enumerate(sizes[1:])),
         target="benchmark",
     )
 
