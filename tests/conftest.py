@@ -20,3 +20,10 @@ settings.register_profile(
 )
 settings.register_profile("dev", parent=settings.get_profile("ci"), derandomize=False, max_examples=50)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was not tested, because this machine lacks a program, is said at the end and in capitals."""
+    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())}
+    for reason in sorted(reason for reason in reasons if reason.startswith("NOT TESTED")):
+        terminalreporter.write_line(reason, red=True, bold=True)

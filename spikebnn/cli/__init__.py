@@ -30,6 +30,7 @@ VERBS = {
     "stream": "feed a sensor stream through a mapped network, row by row",
     "report": "print what a run or a certificate found",
     "compare": "set runs side by side: do their energy intervals overlap?",
+    "exchange": "write SANA-FE's files, and bring its result back as a second opinion",
     "targets": "list the known targets, show one with its sources, check a file",
     "doctor": "say what is installed, and probe every simulator",
     "bench": "time the simulators on this machine against a float32 matmul",
