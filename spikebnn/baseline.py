@@ -61,22 +61,26 @@ def beside(score: Score) -> list[tuple[Baseline, Interval, str]]:
     return rows
 
 
-def loss_line(score: Score) -> str | None:
-    """Which baselines are sure to cost less, in one sentence for the top of a report; None where none is."""
+def lost_to(score: Score) -> list[tuple[float, str]]:
+    """The baselines that are sure to cost less, as (how many times less at least, title), the closest first."""
     ours = score.energy.per_frame(score.energy.total)
     if ours is None:
-        return None
+        return []
     rows = [(baseline.title, theirs) for baseline, theirs, _ in beside(score) if theirs.v]
-    lost = [(ours.lo / theirs.hi, title) for title, theirs in rows if ours.lo > theirs.hi]
+    return sorted((ours.lo / theirs.hi, title) for title, theirs in rows if ours.lo > theirs.hi)
+
+
+def loss_line(score: Score) -> str | None:
+    """Which baselines are sure to cost less, in one sentence for the top of a report; None where none is."""
+    lost = lost_to(score)
     if not lost:
         return None
-    lost.sort()
     said = [
         f"at least {_times(ratio)} times as much as {title}"
         for ratio, title in (lost[:1] if len(lost) == 1 else (lost[0], lost[-1]))
     ]
     return (
-        f"the spiking chip loses on energy to {len(lost)} of {len(rows)} conventional baselines: "
+        f"the spiking chip loses on energy to {len(lost)} of {len(baselines())} conventional baselines: "
         f"it costs {' and '.join(said)}"
     )
 

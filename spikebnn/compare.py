@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
-from spikebnn.energy import KNOWN, UNKNOWN, Energy, Item
 from spikebnn.errors import InputError
 from spikebnn.gate import BASE, holds, numbers
-from spikebnn.interval import Interval, exactly
+from spikebnn.interval import Interval, wilson
+from spikebnn.order import EQUAL, LESS, MORE, OPEN, Ranking, pairs, ranking
 from spikebnn.report import constants_table, read_score
 from spikebnn.score import Score
 from spikebnn.tables import Page, Table, render, table
 from spikebnn.units import percent, si, span, ticks, whole
+
+MANY = 4  # with more scores than these a table says what may be claimed of each pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,22 @@ class Comparison:
 
     labels: tuple[str, ...]
     scores: tuple[Score, ...]
+
+    @property
+    def named(self) -> list[tuple[str, Score]]:
+        """(label, score) in the order given."""
+        return list(zip(self.labels, self.scores))
+
+    @property
+    def ranking(self) -> Ranking:
+        """Scores by best guess of energy, and whether that order holds."""
+        return ranking(self.named)
+
+    def draw(self, path: str | Path) -> bytes:
+        """Energy against accuracy with intervals, as .html, .svg, .pdf or .png; needs vl-convert-python."""
+        from spikebnn.scatter import picture
+
+        return picture(self.named, path, self.text())
 
     def text(self, form: str = "text", color: bool = False, width: int | None = None) -> str:
         """The comparison as "text", "markdown", "csv" or "latex"."""
@@ -64,10 +80,21 @@ def page(comparison: Comparison) -> Page:
         refs |= dict.fromkeys(f"{key}: {text}" for key, text in energy.refs.items())
     for label, energy in energies:
         refs[f"left out of {label}: {'; '.join(energy.left_out) or 'nothing is named'}"] = None
-    constants = constants_table(energies)
-    tables = [_side_by_side(comparison), _items(comparison), *([constants] if constants.rows else [])]
+    many = len(comparison.scores) > MANY
+    tables = [
+        *([_orders(comparison)] if many else []),
+        _side_by_side(comparison),
+        _items(comparison),
+        constants_table(energies),
+    ]
+    said = [] if many else verdicts(comparison)
+    if len(comparison.scores) > 2:
+        said.append(comparison.ranking.text)
     return Page(
-        lines=(*mismatches(comparison), *verdicts(comparison)), tables=tuple(tables), notes=tuple(refs)
+        lines=(*mismatches(comparison), *said),
+        tables=tuple(part for part in tables if part.rows),
+        notes=tuple(refs),
+        sheet=_sheet(comparison),
     )
 
 
@@ -78,6 +105,7 @@ def mismatches(comparison: Comparison) -> list[str]:
         ("networks", lambda s: s.network, "accuracy and energy belong to different networks"),
         ("programs", lambda s: s.program, "the mappings differ"),
         ("targets", lambda s: s.target, "the energies rest on different constants"),
+        ("frame rates", lambda s: s.rate, "energies at a rate are no comparison"),
         (
             "target files",
             lambda s: (s.target, s.target_digest),
@@ -102,76 +130,20 @@ def mismatches(comparison: Comparison) -> list[str]:
 
 def verdicts(comparison: Comparison) -> list[str]:
     """One sentence per pair: may an order of the energies be claimed?"""
-    named = zip(comparison.labels, comparison.scores)
-    return [_verdict(a, b) for a, b in combinations(named, 2)]
+    return [pair.text for pair in pairs(comparison.named)]
 
 
-def _verdict(first: tuple[str, Score], second: tuple[str, Score]) -> str:
-    (a, one), (b, two) = first, second
-    x, y = one.energy.per_frame(one.energy.total), two.energy.per_frame(two.energy.total)
-    if x is None or y is None:
-        lacking = " and ".join(label for label, part in ((a, x), (b, y)) if part is None)
-        return f"{a} against {b}: no order of energy, {lacking} has none"
-    if one.target_digest == two.target_digest and one.frames and two.frames:
-        low, high = difference(one.energy, two.energy)
-        if low == high == 0:
-            return f"{a} against {b}: equal energy"
-        if low > 0 or high < 0:
-            less, more, gap = (b, a, (low, high)) if low > 0 else (a, b, (-high, -low))
-            text = f"{si(gap[0], 'J')}" + (f" to {si(gap[1], 'J')}" if gap[1] < math.inf else " or more")
-            so = f"{less} costs less than {more} by {text} per frame"
-            return f"{a} against {b}: {so}, for every value of the shared constants"
-        return f"{a} against {b}: no order, the shared constants could decide either way"
-    for p, cheap, lower, q, upper in ((a, one.energy, x, b, y), (b, two.energy, y, a, x)):
-        if lower.hi < upper.lo:
-            if cheap.at_least:
-                return f"{a} against {b}: the known part of {p} lies below {q}, but {p} lacks {', '.join(cheap.lacks)}"
-            return f"{a} against {b}: {p} costs less than {q}, the intervals lie apart"
-    return f"{a} against {b}: the energy intervals overlap, no order can be claimed"
-
-
-def difference(a: Energy, b: Energy) -> tuple[float, float]:
-    """Smallest and largest a - b per frame, with both billed by the same constants.
-
-    An item of n events at price c contributes (n_a - n_b) * c, so a price that both share cancels. Where events have
-    two prices and an uncertain split, both bills are taken as if they knew nothing of each other. A price that
-    nobody knows cancels where both pay it equally often, and otherwise leaves one end open.
-    """
-    low = high = 0.0
-    for x, y in zip(a.items, b.items):
-        states = {x.state, y.state}
-        if UNKNOWN in states:
-            more = x.count.v / a.frames - y.count.v / b.frames
-            low, high = (-math.inf if more < 0 else low), (math.inf if more > 0 else high)
-        if KNOWN not in states:
-            continue
-        parts = _priced(x, y, a.frames, b.frames)
-        if parts is None:
-            p, q = a.per_frame(x.joules), b.per_frame(y.joules)
-            low, high = (
-                low + (p.lo if p else 0) - (q.hi if q else 0),
-                high + (p.hi if p else 0) - (q.lo if q else 0),
-            )
-            continue
-        for key, more in parts:
-            price = {**a.constants, **b.constants}[key]
-            ends = sorted((more * price.lo, more * price.hi))
-            low, high = low + ends[0], high + ends[1]
-    return low, high
-
-
-def _priced(x: Item, y: Item, a: int, b: int) -> list[tuple[str, float]] | None:
-    """How many events more per frame x has than y, by constant; None where a split between two prices is uncertain."""
-    keys = x.constants or y.constants
-    if not x.shares and not y.shares:
-        return [(keys[0], x.count.v / a - y.count.v / b)]
-    if (x.shares, x.count, a) == (y.shares, y.count, b):
-        return []
-    if any(count.lo != count.hi for _, count in (*x.shares, *y.shares)):
-        return None
-    ours, theirs = dict(x.shares), dict(y.shares)
-    none = exactly(0.0)
-    return [(key, ours.get(key, none).v / a - theirs.get(key, none).v / b) for key in keys]
+def _orders(comparison: Comparison) -> Table:
+    """Every score against every other: costs less, costs more, equal, or no order."""
+    signs = {LESS: "less", MORE: "more", EQUAL: "equal", OPEN: "?"}
+    turned = {LESS: MORE, MORE: LESS}
+    found = {(pair.first, pair.second): pair.order for pair in pairs(comparison.named)}
+    found |= {(b, a): turned.get(order, order) for (a, b), order in found.items()}
+    rows = [
+        (label, *("" if label == other else signs[found[label, other]] for other in comparison.labels))
+        for label in comparison.labels
+    ]
+    return table("energy of the row against the column", ("", *comparison.labels), rows)
 
 
 def _side_by_side(comparison: Comparison) -> Table:
@@ -185,19 +157,35 @@ def _side_by_side(comparison: Comparison) -> Table:
         told = score.agreement
         return "unknown" if told is None else percent(told.scores if scores else told.classes, told.frames)
 
+    def at_fastest(score: Score) -> str:
+        fastest = score.timing.fastest
+        return "unknown" if fastest is None else span(score.energy.at_ticks(fastest), "J", score.energy.lacks)
+
+    def at_rate(score: Score) -> str:
+        return "" if score.duty is None else span(score.duty.per_frame, "J", score.duty.on.lacks)
+
+    def likely(score: Score) -> str:
+        if score.correct is None or not score.frames:
+            return "unknown"
+        ends = wilson(score.correct, score.frames)
+        return f"{percent(ends.lo)} to {percent(ends.hi)}"
+
     rows: list[tuple[str, Callable[[Score], str]]] = [
         ("target", lambda s: s.target),
         ("simulator", lambda s: f"{s.simulator} {s.version}"),
         ("frames", lambda s: whole(s.frames)),
         ("accuracy", lambda s: percent(s.accuracy)),
+        ("accuracy, 95 % interval", likely),
         ("same classes as the original", lambda s: agreed(s, False)),
         ("same scores as the original", lambda s: agreed(s, True)),
         ("energy per frame", lambda s: energy(s, s.energy.total, s.energy.lacks)),
         ("of this, the network's events", lambda s: energy(s, s.energy.marginal, s.energy.marginal_lacks)),
         ("tick", lambda s: si(s.energy.tick, "s")),
+        *([("energy per frame at its rate", at_rate)] if any(s.rate for s in comparison.scores) else []),
         ("latency", lambda s: f"{ticks(s.timing.latency)}, {si(s.timing.latency_s, 's')}"),
         ("frame period", lambda s: ticks(s.timing.period)),
         ("fastest tick", lambda s: span(s.timing.fastest, "s", s.timing.lacks)),
+        ("energy per frame at that tick", at_fastest),
         ("spikes per frame", lambda s: per_frame(s.spikes, s)),
         ("synaptic events per frame", lambda s: per_frame(s.synaptic_events, s)),
         ("hops per frame", lambda s: per_frame(s.hops, s)),
@@ -210,6 +198,18 @@ def _side_by_side(comparison: Comparison) -> Table:
         ("", *comparison.labels),
         [(name, *(show(score) for score in comparison.scores)) for name, show in rows],
     )
+
+
+def _sheet(comparison: Comparison) -> Table:
+    """A row of plain numbers per score, SI units, for a program or a plot of one's own; an empty cell is unknown."""
+    rows = [(label, score.target, numbers(score)) for label, score in comparison.named]
+    head = list(dict.fromkeys(name for _, _, values in rows for name in values))
+
+    def cell(value: float | None) -> str:
+        return "" if value is None else repr(value)
+
+    made = [(label, target, *(cell(values.get(name)) for name in head)) for label, target, values in rows]
+    return table("scores", ("label", "target", *head), made)
 
 
 def _items(comparison: Comparison) -> Table:

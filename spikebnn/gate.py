@@ -6,14 +6,29 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from spikebnn.baseline import lost_to
 from spikebnn.errors import InputError
+from spikebnn.interval import wilson
 from spikebnn.score import Score
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9.]*)"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:%|[A-Za-zµ]+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9.]*)"
     r"|(?P<sign><=|>=|==|!=|[<>()+\-*/]))"
 )
 _COMPARE = ("<", "<=", ">", ">=", "==", "!=")
+_UNITS = ("J", "s", "W", "Hz")
+_PREFIXES = {
+    "": 1.0,
+    "f": 1e-15,
+    "p": 1e-12,
+    "n": 1e-9,
+    "u": 1e-6,
+    "µ": 1e-6,
+    "m": 1e-3,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+}
 _DEEP = 50  # nested parentheses
 BASE = "base."
 
@@ -22,6 +37,9 @@ def numbers(score: Score) -> dict[str, float | None]:
     """What an expression may name; None is unknown. Events and energies are per frame, in SI units.
 
     energy.hi is the upper end of what is known; energy.at_least is 1 where some cost is unknown, else 0.
+    accuracy.lo and .hi are the 95 % interval for so many frames; quick.* is the energy at the fastest tick, rated.*
+    and power.* are those at the frame rate that the score names; item.NAME.* are the lines of the bill.
+    baselines.lost counts the conventional baselines that are sure to cost less.
     """
     frames = score.frames or None
     out: dict[str, float | None] = {
@@ -39,11 +57,21 @@ def numbers(score: Score) -> dict[str, float | None]:
     )
     for name in ("spikes", "synaptic_events", "updates", "messages", "hops"):
         out[name] = getattr(score, name) / frames if frames else None
-    energy = score.energy
+    energy, duty = score.energy, score.duty
+    right = wilson(score.correct, score.frames) if score.correct is not None and frames else None
+    out["accuracy.lo"], out["accuracy.hi"] = (None, None) if right is None else (right.lo, right.hi)
+    ours = energy.per_frame(energy.total)
+    out["baselines.lost"] = None if ours is None else float(len(lost_to(score)))
+    out["rate"] = score.rate
     spans = {
         "energy": energy.per_frame(energy.total),
         "marginal": energy.per_frame(energy.marginal),
         "fastest_tick": score.timing.fastest,
+        "fastest_latency": score.timing.latency_fastest,
+        "quick": None if score.timing.fastest is None else energy.at_ticks(score.timing.fastest),
+        "rated": None if duty is None else duty.per_frame,
+        "power": None if duty is None else duty.power,
+        **{f"item.{item.name}": energy.per_frame(item.joules) for item in energy.items},
     }
     for name, part in spans.items():
         for end in ("lo", "v", "hi"):
@@ -142,7 +170,23 @@ class _Reader:
         if token in ("and", "or", "not"):
             raise self._wrong("a number or a name")
         self.at += 1
-        return float(token) if token[0].isdigit() or token[0] == "." else self._value(token)
+        return self._plain(token) if token[0].isdigit() or token[0] == "." else self._value(token)
+
+    def _plain(self, token: str) -> float:
+        """A number, times its unit where one is written to it: 2uJ, 5 ms would be two words, 95%."""
+        unit = re.search(r"(%|[A-Za-zµ]*)$", re.sub(r"[eE][+-]?\d+$", "", token))
+        written = "" if unit is None else unit.group()
+        value = float(token.removesuffix(written))
+        if written in ("", "%"):
+            return value / 100 if written else value
+        name = next((name for name in _UNITS if written.endswith(name)), None)
+        prefix = written.removesuffix(name) if name is not None else ""
+        if name is None or prefix not in _PREFIXES:
+            raise InputError(
+                f"--fail-if {self.text!r}: {token!r} has no unit that is known; units are {', '.join(_UNITS)} and %, "
+                f"with {', '.join(key for key in _PREFIXES if key)} before them, as in 2uJ"
+            )
+        return value * _PREFIXES[prefix]
 
     def _value(self, name: str) -> float:
         if name not in self.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -36,6 +37,21 @@ def exactly(value: float) -> Interval:
 def interval(quantity: Quantity) -> Interval:
     """The interval of a sourced number."""
     return Interval(lo=quantity.lo, v=quantity.v, hi=quantity.hi)
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> Interval:
+    """The share of right answers and the interval that holds the true share for 95 % of samples of that size.
+
+    It is the score interval of Wilson, J. Am. Stat. Assoc. 22:209 (1927), which stays within 0 and 1.
+
+    >>> wilson(360, 370)
+    Interval(lo=0.9509..., v=0.9729..., hi=0.9852...)
+    """
+    share = right / of
+    shrink = 1 / (1 + z * z / of)
+    middle = shrink * (share + z * z / (2 * of))
+    reach = shrink * z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return Interval(lo=max(0.0, min(share, middle - reach)), v=share, hi=min(1.0, max(share, middle + reach)))
 
 
 def total(parts: Iterable[Interval]) -> Interval:

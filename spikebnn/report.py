@@ -59,7 +59,7 @@ def page(score: Score) -> Page:
     ]
     notes = [
         "intervals are corners: from every constant at its low end to every constant at its high end; no error bars",
-        *(f"{key}: {text}" for key, text in (score.energy.refs | _baseline_refs(score)).items()),
+        *(f"{key}: {text}" for key, text in {**score.energy.refs, **_baseline_refs(score)}.items()),
     ]
     if score.energy.left_out:
         notes.append("left out of every energy: " + "; ".join(score.energy.left_out))

@@ -28,6 +28,7 @@ class Page:
     lines: tuple[str, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
+    sheet: Table | None = None  # plain numbers, which CSV holds instead of the tables made for reading
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -99,9 +100,16 @@ def _markdown(page: Page) -> str:
 
 
 def _csv(page: Page) -> str:
-    """Tables one below the other, an empty row between, sentences and notes as rows of one cell."""
+    """Tables one below the other, an empty row between, sentences and notes as rows of one cell.
+
+    A page with a sheet of numbers is that sheet alone, head first, as a program reads it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    if page.sheet is not None:
+        writer.writerow(page.sheet.head)
+        writer.writerows(page.sheet.rows)
+        return out.getvalue()
     for part in page.tables:
         writer.writerow([part.title])
         writer.writerow(part.head)
@@ -115,19 +123,25 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "µ": r"\ensuremath{\mu}", "±": r"\ensuremath{\pm}",
     "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "×": r"\ensuremath{\times}", "≥": r"\ensuremath{\geq}",
+    "≤": r"\ensuremath{\leq}", "−": r"\ensuremath{-}", "°": r"\ensuremath{^\circ}", "–": "--", "—": "---", "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
 }  # fmt: skip
+LATIN = 0x180  # letters below it are known to LaTeX as they are, since its 2018 release
 
 
 def _latex(page: Page) -> str:
     """One tabular per table, with booktabs' rules; sentences and notes as comments."""
 
     def safe(text: str) -> str:
-        return "".join(_LATEX.get(letter, letter) for letter in text.replace("\n", " "))
+        return "".join(_LATEX.get(letter) or _letter(letter) for letter in " ".join(text.split()))
 
-    lines = ["% needs \\usepackage{booktabs}", *(f"% {line}" for line in page.lines)]
+    def comment(text: str) -> str:
+        return f"% {' '.join(text.split())}"
+
+    lines = ["% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}", *map(comment, page.lines)]
     for part in page.tables:
         rows = [" & ".join(map(safe, row)) + r" \\" for row in part.rows]
-        lines += ["", f"% {part.title}", f"\\begin{{tabular}}{{{'l' * len(part.head)}}}", r"\toprule"]
+        lines += ["", comment(part.title), f"\\begin{{tabular}}{{{'l' * len(part.head)}}}", r"\toprule"]
         lines += [
             " & ".join(map(safe, part.head)) + r" \\",
             r"\midrule",
@@ -135,5 +149,12 @@ def _latex(page: Page) -> str:
             r"\bottomrule",
             r"\end{tabular}",
         ]
-    lines += ["", *(f"% {note}" for note in page.notes)] if page.notes else []
+    lines += ["", *map(comment, page.notes)] if page.notes else []
     return "\n".join(lines) + "\n"
+
+
+def _letter(letter: str) -> str:
+    """A letter as it is, or the number of a character that LaTeX would stop at."""
+    if letter.isascii() or (letter.isalpha() and ord(letter) < LATIN):
+        return letter
+    return f"[U+{ord(letter):04X}]"

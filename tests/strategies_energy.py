@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from spikebnn.network import Network, Node, Ref
 from spikebnn.program import MEMORYLESS, NO_FLOOR, Core, Plane, Program, ProgramLayer
 from spikebnn.run import Counts, Run
+from spikebnn.targets import load_target
 from spikebnn.threshold import Encoder, Readout, Synapses
 
 
@@ -93,10 +94,12 @@ def run(made: Program, frames: int, seed: int = 0, classes: int = 3) -> Run:
 
 @st.composite
 def programs(draw: st.DrawFn, target: str = "tiny-test") -> Program:
-    """One to four cores on the 8 x 4 corner of one or two chips, with random routes."""
+    """One to four cores on the 8 x 4 corner of one or two chips, as the target has, with random routes."""
+    top = load_target(target).topology
+    chips, wide, high = min(2, top.chips), min(8, top.width), min(4, top.height)
     spots = draw(
         st.lists(
-            st.tuples(st.integers(0, 1), st.integers(0, 7), st.integers(0, 3)),
+            st.tuples(st.integers(0, chips - 1), st.integers(0, wide - 1), st.integers(0, high - 1)),
             min_size=1,
             max_size=4,
             unique=True,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import json
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikebnn.compare import Comparison, compare, difference
+from spikebnn.cli import main
+from spikebnn.compare import Comparison, compare
 from spikebnn.errors import InputError
 from spikebnn.gate import holds, numbers
+from spikebnn.interval import wilson
+from spikebnn.order import LESS, MORE, difference, pairs
+from spikebnn.scatter import points
 from spikebnn.score import Score, score
 from spikebnn.tables import FORMS
 from spikebnn.targets import load_target
@@ -131,7 +140,143 @@ def test_different_ticks_are_said() -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_carries_labels_energy_and_sources(form: str) -> None:
     text = compare(judged(), judged("loihi-sim"), labels=["left", "right"]).text(form)
-    assert all(word in text for word in ("left", "right", "energy per frame", "SANAFE"))
+    wanted = ("energy.v", "item.spike.hi") if form == "csv" else ("energy per frame", "SANAFE")
+    assert all(word in text for word in ("left", "right", *wanted))
+
+
+def test_csv_is_one_row_of_plain_numbers_per_score() -> None:
+    one, two = judged("tiny-test", labels=np.zeros(8, int)), judged("loihi2-sim")
+    rows = list(csv.DictReader(io.StringIO(compare(one, two).text("csv"))))
+    assert [row["label"] for row in rows] == ["tiny-test", "loihi2-sim"]
+    for row, score_ in zip(rows, (one, two)):
+        for name, value in numbers(score_).items():
+            assert row[name] == ("" if value is None else repr(value))
+    assert float(rows[0]["energy.hi"]) == one.energy.per_frame(one.energy.total).hi
+
+
+@pytest.mark.parametrize("labels", [["a_b & c", "50 % {x} #1 ~^\\$"], ["µJ – naïve", "∑ ×2 ≤ 3"]])
+def test_latex_is_balanced_and_escaped_and_holds_only_letters_it_knows(labels: list[str]) -> None:
+    text = compare(judged(), judged("truenorth-sim"), labels=labels).text("latex")
+    body = [line for line in text.splitlines() if not line.startswith("%")]
+    assert all(letter.isascii() or letter == "ï" for line in body for letter in line)
+    plain = re.sub(r"\\[\\&%$#_{}]", "", "\n".join(body))
+    assert plain.count("{") == plain.count("}")
+    assert not re.search(r"[#$%~^]|_(?![^{]*})", re.sub(r"\\[a-z]+", "", plain))
+    for begin in re.findall(r"\\begin\{tabular\}\{(l+)\}", text):
+        assert begin
+    columns = {len(re.split(r"(?<!\\)&", line)) for line in body if line.endswith(r"\\")}
+    assert columns <= {3, 4, 8, 9, 10}
+
+
+def test_a_label_cannot_leave_its_comment_in_latex() -> None:
+    text = compare(judged(), judged("truenorth-sim"), labels=["a\nzz", "c"]).text("latex")
+    assert not any(line.startswith("zz") for line in text.splitlines())
+
+
+# ------------------------------------------------------------------------------------------------ ranking, picture
+
+
+def scaled(by: float, **more) -> Score:
+    """A score whose tick, and so its static energy, is `by` times the nominal one."""
+    return judged(tick_s=1e-3 * by, **more)
+
+
+def test_a_ranking_whose_pairs_are_all_decided_is_robust() -> None:
+    found = compare(scaled(100), scaled(1), scaled(10), labels=["slow", "quick", "middle"])
+    assert found.ranking.labels == ("quick", "middle", "slow")
+    assert found.ranking.robust
+    assert found.text().splitlines()[-1]
+    assert (
+        "ranking by best guess of energy, the cheapest first: quick, middle, slow; robust, the order of every pair"
+        " can be claimed" in found.text()
+    )
+
+
+def test_a_ranking_names_the_pairs_that_may_change_places() -> None:
+    found = compare(
+        judged("loihi-sim"), judged("loihi-sim-davies2018"), judged("truenorth-sim"), labels=["a", "b", "c"]
+    )
+    assert not found.ranking.robust
+    assert ("a", "b") in {tuple(sorted(pair)) for pair in found.ranking.swaps}
+    assert "not robust, these may change places: " in found.text()
+
+
+def test_a_score_without_an_energy_makes_no_robust_ranking() -> None:
+    found = compare(judged(), judged("loihi2-sim"), scaled(100), labels=["a", "b", "c"])
+    assert found.ranking.without == ("b",)
+    assert not found.ranking.robust
+    assert "without an energy: b" in found.ranking.text
+
+
+def test_many_scores_get_a_table_of_pairs_instead_of_sentences() -> None:
+    labels = [f"s{n}" for n in range(5)]
+    text = compare(*(scaled(10.0**n) for n in range(5)), labels=labels).text()
+    assert "s0 against s1" not in text
+    assert "energy of the row against the column" in text
+    (row,) = (line.split() for line in text.splitlines() if line.split()[:2] == ["s2", "more"])
+    assert row == ["s2", "more", "more", "less", "less"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(made=programs(), ticks=st.lists(st.floats(1e-9, 1.0), min_size=3, max_size=4, unique=True))
+def test_orders_are_transitive(made, ticks: list[float]) -> None:
+    told = run(made, 2)
+    target = load_target("tiny-test")
+    found = pairs([(str(n), score(told, made, target, tick_s=tick)) for n, tick in enumerate(ticks)])
+    less = {(pair.first, pair.second) for pair in found if pair.order == LESS}
+    less |= {(pair.second, pair.first) for pair in found if pair.order == MORE}
+    for a, b in less:
+        for c, d in less:
+            assert b != c or (d, a) not in less
+
+
+def test_the_picture_holds_every_score_with_both_ends() -> None:
+    told = [("one", judged(labels=np.zeros(8, int))), ("two", judged("loihi-sim-davies2018", labels=np.zeros(8, int)))]
+    rows = points(told)
+    for row, (label, made) in zip(rows, told):
+        joules = made.energy.per_frame(made.energy.total)
+        assert (row["label"], row["energy"], row["high"]) == (label, joules.v, joules.hi)
+        assert row["worst"] < made.accuracy < row["best"] or made.accuracy in (0, 1)
+    assert [row["bill"] for row in rows] == ["all costs known", "some cost unknown: at least"]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_picture_is_drawn_as_svg_with_every_label(labelled: bool) -> None:
+    more = {"labels": np.zeros(8, int)} if labelled else {}
+    made = compare(judged(**more), judged("truenorth-sim", **more), labels=["one", "</script>"])
+    drawn = made.draw("x.svg").decode()
+    assert drawn.startswith("<svg")
+    assert "one" in drawn
+    assert "&lt;/script&gt;" in drawn
+    assert ("95 % of samples" in drawn) == labelled
+
+
+def test_the_page_loads_nothing_and_a_label_cannot_end_its_script() -> None:
+    page = compare(judged(), judged("truenorth-sim"), labels=["one", "</script><b>"]).draw("x.html").decode()
+    tail = page.partition('<div id="chart">')[2]
+    shell = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"(src|href)=|url\(|@import", shell)
+    assert tail.count("</script>") == 1
+    assert "\\u003c/script>\\u003cb>" in tail
+    assert "vegaEmbed('#chart'" in tail
+    assert len(page) < 2_000_000
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^x.gif is no picture; known endings are .html, .svg, .pdf, .png$"):
+        compare(judged()).draw("x.gif")
+    with pytest.raises(InputError, match="^there is nothing to draw: none of these scores has an energy$"):
+        compare(judged("loihi2-sim")).draw("x.svg")
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(InputError, match="^x.svg needs vl-convert, which is not installed: pip install vl-convert"):
+        compare(judged()).draw("x.svg")
+
+
+# A 95 % interval of 8 of 10: 0.4902 to 0.9433 (Wilson's formula worked out by hand).
+def test_the_interval_of_an_accuracy_is_wilsons() -> None:
+    found = wilson(8, 10)
+    assert [found.lo, found.hi] == pytest.approx([0.4902, 0.9433], abs=1e-4)
+    assert (wilson(0, 5).lo, wilson(5, 5).hi) == (0, 1)
 
 
 def test_scores_are_read_from_files_and_named_by_them(tmp_path: Path) -> None:
@@ -163,7 +308,8 @@ VALUES: dict[str, float | None] = {"a": 2.0, "b.c": 3.0, "none": None, "base.a":
         ("a > 1", True), ("a>1", True), ("a < 1", False), ("a >= 2 and b.c == 3", True), ("a != 2 or b.c < 4", True),
         ("not a > 1", False), ("(a > 1) and not (b.c > 5)", True), ("a > 1.5 * base.a", True), ("(a + 1) * 2 == 6", True),
         ("((a > 1))", True), ("-a < 0", True), ("a > 2e-6", True), ("a > .5", True), ("a - -1 == 3", True), ("1 > 2 or 1 > 2 and 2 > 1", False),
-        ("a / 2 == 1", True), ("(a) > (1)", True), ("2 > 1 or 1 > 2 and 1 > 2", True),
+        ("a / 2 == 1", True), ("a > 1500mJ", True), ("a < 2.5J", True), ("b.c >= 300%", True), ("a == 2000000us", True),
+        ("a > 1.9e3mW and b.c < 0.1e-1kHz", True), ("a > 2e6µJ", False), ("(a) > (1)", True), ("2 > 1 or 1 > 2 and 1 > 2", True),
     ],
 )  # fmt: skip
 def test_an_expression_is_decided(text: str, wanted: bool) -> None:
@@ -182,6 +328,11 @@ def test_an_expression_is_decided(text: str, wanted: bool) -> None:
         ("a > 1; b", "--fail-if 'a > 1; b': ';' has no meaning here"),
         ("none > 1", "--fail-if cannot be decided: none is unknown for the score"),
         ("a > 1 or none > 1", "--fail-if cannot be decided: none is unknown for the score"),
+        (
+            "a > 2uF",
+            "--fail-if 'a > 2uF': '2uF' has no unit that is known; units are J, s, W, Hz and %, with f, p, n, u, µ, m, k,"
+            " M, G before them, as in 2uJ",
+        ),
         ("a / 0 > 1", "--fail-if 'a / 0 > 1' divides by zero for the score"),
         (
             "b.d > 1",
@@ -226,3 +377,39 @@ def test_a_gate_names_the_scores_that_fail() -> None:
     assert made.failing("energy.v > 1") == ()
     with pytest.raises(InputError, match="cannot be decided: accuracy is unknown for tiny-test"):
         made.failing("accuracy < 0.9")
+
+
+def test_a_gate_knows_the_bill_the_rate_and_what_the_score_loses_to() -> None:
+    made = judged("truenorth-sim", rate=30.0, labels=np.zeros(8, int))
+    known = numbers(made)
+    assert known["rate"] == 30
+    assert known["rated.v"] == pytest.approx(made.duty.per_frame.v)
+    assert known["power.v"] == pytest.approx(30 * known["rated.v"])
+    assert known["quick.lo"] < known["quick.v"] < known["energy.v"]
+    assert known["item.static_power.v"] == pytest.approx(43e-6)
+    assert known["item.spike.v"] is None
+    assert known["baselines.lost"] == 9
+    assert known["accuracy.lo"] <= known["accuracy"] <= known["accuracy.hi"]
+
+
+def test_the_command_takes_several_gates_and_says_which_are_true(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = []
+    for name in ("tiny-test", "truenorth-sim"):
+        paths.append(str(tmp_path / f"{name}.json"))
+        Path(paths[-1]).write_text(judged(name).to_json(), encoding="utf-8")
+    gates = ["--fail-if", "energy.v > 10uJ", "--fail-if", "frames < 1"]
+    assert main(["compare", *paths, *gates]) == 1
+    told = capsys.readouterr().out
+    assert told.endswith("fails: energy.v > 10uJ is true of truenorth-sim.json\n")
+    assert main(["compare", *paths, *gates, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [gate["failing"] for gate in found["fail_if"]] == [["truenorth-sim.json"], []]
+    assert found["ranking"]["robust"]
+    assert main(["compare", *paths, "--fail-if", "frames < 1"]) == 0
+    assert main(["compare", *paths, "-o", str(tmp_path / "x.svg")]) == 0
+    assert (tmp_path / "x.svg").read_bytes().startswith(b"<svg")
+    assert main(["compare", *paths, "-o", paths[0]]) == 2
+    assert main(["compare", *paths, "--fail-if", "joules > 1"]) == 2
+    assert "--fail-if knows no 'joules'" in capsys.readouterr().err

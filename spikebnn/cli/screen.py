@@ -30,6 +30,11 @@ def as_json(data: Any) -> str:
 
 def write(path: str, text: str, *inputs: str | None) -> None:
     """Write a text file whole or not at all; refuse to replace one of the command's own inputs."""
+    write_bytes(path, (text if text.endswith("\n") else text + "\n").encode("utf-8"), *inputs)
+
+
+def write_bytes(path: str, data: bytes, *inputs: str | None) -> None:
+    """Write a file whole or not at all; refuse to replace one of the command's own inputs."""
     check_output(path, *inputs)
     goal = Path(os.path.realpath(path))
     if goal.is_dir():
@@ -40,8 +45,8 @@ def write(path: str, text: str, *inputs: str | None) -> None:
         )
     handle, name = tempfile.mkstemp(prefix=f".{goal.name}.", suffix=".part", dir=goal.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, goal)
     except BaseException:
