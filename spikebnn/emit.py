@@ -50,6 +50,7 @@ def _header(
         "split": dict(partition.price),
         "notes": list(partition.notes),
         "lower_bound_cores": partition.lower_bound,
+        "placement": {"method": placement.method, **placement.price},
     })
 
 

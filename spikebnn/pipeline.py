@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spikebnn import simulate
 from spikebnn.check_program import check_emit
 from spikebnn.emit import emit
 from spikebnn.errors import FitError, InputError
@@ -19,8 +20,8 @@ from spikebnn.fold import FoldOptions, check_fold, fold
 from spikebnn.importers import from_module, load_network
 from spikebnn.network import Network
 from spikebnn.partition import check_partition, split
-from spikebnn.partition.types import Violation
-from spikebnn.place import check_placement, place
+from spikebnn.partition.types import Partition, Violation
+from spikebnn.place import Load, check_placement, measured, place
 from spikebnn.program import Program
 from spikebnn.recipe import Recipe
 from spikebnn.target import Target
@@ -28,6 +29,7 @@ from spikebnn.targets import load_target
 from spikebnn.threshold import Finding, ThresholdNetwork
 
 Source = str | Path | Network | Any
+CALIBRATION_FRAMES = 100  # most frames that packets are counted on
 
 
 def read(source: Source, example_input: Any = None) -> Network:
@@ -69,12 +71,14 @@ def map(  # noqa: A001
     options: FoldOptions | None = None,
     recipe: Recipe | None = None,
     example_input: Any = None,
+    calibrate: np.ndarray[Any, Any] | None = None,
 ) -> Program:
     """Map a trained network onto a target; the program computes the same bits and the same scores.
 
     `source` is a path to an exported network, a `Network`, or a torch module with `example_input`; `target` is
-    a name, a path to a TOML file, or a `Target`. Raises ImportRefused where the network cannot be the same
-    network, and FitError with every violation where it does not fit.
+    a name, a path to a TOML file, or a `Target`. `calibrate` are frames (frames, *input shape) on which the
+    packets are counted that the placement shortens the ways of; without them their number is assumed. Raises
+    ImportRefused where the network cannot be the same network, and FitError with every violation where it does not fit.
     """
     chip = target if isinstance(target, Target) else load_target(target)
     recipe = recipe or Recipe()
@@ -84,11 +88,24 @@ def map(  # noqa: A001
     except FitError as error:
         raise FitError(refusal(error.violations, chip), error.violations) from None
     check_partition(partition, folded, chip)
-    placement = place(partition, chip, recipe)
+    load = None if calibrate is None else _calibration(folded, partition, chip, recipe, np.asarray(calibrate))
+    placement = place(partition, chip, recipe, load)
     check_placement(placement, partition, chip)
     program = emit(folded, partition, placement, chip, recipe)
     check_emit(program, folded, chip)
     return replace(program, header=MappingProxyType({**program.header, **_record(folded, chip, recipe)}))
+
+
+def _calibration(
+    folded: ThresholdNetwork, partition: Partition, chip: Target, recipe: Recipe, x: np.ndarray[Any, Any]
+) -> Load:
+    """How often every neuron fires on the first frames of `x`, wherever it sits; its place changes no spike."""
+    if not x.ndim or not len(x):
+        raise InputError(f"calibration needs frames on the first axis; an array of shape {x.shape} has none")
+    some = x[:CALIBRATION_FRAMES]
+    anywhere = place(partition, chip, replace(recipe, place="hilbert"))
+    run = simulate.run(emit(folded, partition, anywhere, chip, recipe), some)
+    return measured(run.counts.neuron_spikes, len(some))
 
 
 def refusal(violations: tuple[object, ...], chip: Target) -> str:

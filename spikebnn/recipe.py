@@ -11,5 +11,5 @@ class Recipe:
 
     split: str = "auto"  # fan-in split: "auto", "exact", "none"
     readout: str = "auto"  # "membrane", "thermometer", "burst"
-    place: str = "hilbert"  # "raster" or "hilbert"
+    place: str = "anneal"  # "anneal", "hilbert", "raster"
     seed: int = 0

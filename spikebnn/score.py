@@ -21,7 +21,7 @@ from spikebnn.score_use import Use, footprint, macs, use_of
 from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
 from spikebnn.timing import Timing, timing
-from spikebnn.traffic import traffic
+from spikebnn.traffic import check_traffic, traffic
 
 WEIGHTED = ("linear", "addmm", "mm", "bmm", "matmul", "conv1d", "conv2d", "convolution")
 
@@ -159,6 +159,7 @@ def score(
     told = None if labels is None else checked(labels, run.frames, _flat(run.scores).shape[1])
     counts = run.counts
     moved = traffic(counts, program, target)
+    check_traffic(moved, counts, program, target)
     cores = _cores(run, program, target)
     bill = energy(counts, program, target, run.frames, tick_s)
     times = timing(counts, program, target, run.frames, tick_s)

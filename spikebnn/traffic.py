@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64
+from spikebnn.errors import CheckError
 from spikebnn.interval import Interval
+from spikebnn.place.walk import walked
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.target import Target, tile_shape
@@ -15,7 +17,10 @@ from spikebnn.target import Target, tile_shape
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Traffic:
-    """Messages over all frames; a spike sends one message along each of its neuron's routes."""
+    """Messages over all frames; a spike sends one message, a packet of its own, along each of its neuron's routes.
+
+    Nobody's routers copy packets on the way; `spikebnn.place.flow` says why, and places by the same count.
+    """
 
     messages: int
     local: int  # messages that stay under one router
@@ -60,6 +65,20 @@ def traffic(counts: Counts, program: Program, target: Target) -> Traffic:
         received=received,
         core_hops=core_hops,
     )
+
+
+def check_traffic(moved: Traffic, counts: Counts, program: Program, target: Target) -> None:
+    """Raise CheckError unless packets that walk every route from router to router make the hops and crossings counted."""
+    places = np.array([(core.chip, core.x, core.y) for core in program.cores], np.int64).reshape(-1, 3)
+    source, goal = program.routes[:, 0].astype(np.int64), program.routes[:, 2].astype(np.int64)
+    first = np.array(program.first, np.int64)
+    packets = counts.neuron_spikes[first[source] + program.routes[:, 1]]
+    found = walked(target.topology, places, source, goal, packets)
+    named = moved.hops_x, moved.hops_y, moved.crossings
+    for name, said, seen in zip(("hops in x", "hops in y", "crossings"), named, found, strict=True):
+        if abs(said - seen) > 1e-9 * seen:
+            raise CheckError(f"the traffic is wrong: {said:,} {name} are counted, and the packets walk {seen:,.0f}. "
+                             "This is a bug in spikebnn; please report it.")
 
 
 def active_updates(counts: Counts, program: Program) -> Interval:

@@ -370,7 +370,7 @@ def test_help_of_a_mapping_shows_every_default(capsys, verb):
         ("--ternary", "refuse"),
         ("--split", "auto"),
         ("--readout", "auto"),
-        ("--place", "hilbert"),
+        ("--place", "anneal"),
     ):
         assert re.search(rf"{option} {{[^}}]*}} ((?! --).)*\(default: {default}\)", out), option
 
@@ -499,3 +499,12 @@ def test_a_terminal_of_ascii_gets_a_question_mark_for_a_greek_letter(bench):
     assert (done.returncode, done.stderr) == (0, "")
     assert "energy per frame at a tick of 1.00 ms: " in done.stdout
     assert " ?J (" in done.stdout
+
+
+def test_map_says_what_packets_travel_assumed_or_measured(capsys, tmp_path):
+    output = str(tmp_path / "net.sbnn")
+    words = ("map", NET, "--target", "truenorth-sim", "-o", output)
+    assert "           packets assumed: every neuron sends half of" in told(capsys, *words, "--place", "raster")
+    text = told(capsys, *words, "--calibrate", str(TEST))
+    assert re.search(r"traffic    [\d,]+ hops per frame \(anneal, \d+% below raster order\)", text)
+    assert "           packets measured on 100 frames" in text

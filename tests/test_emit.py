@@ -190,7 +190,7 @@ def test_the_same_network_gives_the_same_program() -> None:
 def test_the_header_says_what_was_made() -> None:
     header = _program()[0].header
     assert header["target"] == "toy"
-    assert header["recipe"] == {"split": "auto", "readout": "auto", "place": "hilbert", "seed": 0}
+    assert header["recipe"] == {"split": "auto", "readout": "auto", "place": "anneal", "seed": 0}
     assert header["split"]["method"] == "none"
     assert header["lower_bound_cores"] >= 1
 
@@ -268,3 +268,10 @@ def test_the_decoder_is_the_readout_without_its_synapses() -> None:
     assert program.decoder.synapses.neurons == 0
     for name in type(network.readout).__slots__:
         assert name == "synapses" or getattr(program.decoder, name) is getattr(network.readout, name)
+
+
+def test_the_header_says_what_the_packets_of_a_frame_travel() -> None:
+    placement = _program()[0].header["placement"]
+    assert placement["method"] == "anneal"
+    assert placement["packets"].startswith("assumed: every neuron sends half of the most spikes")
+    assert 0 <= placement["weighed"] <= placement["raster"]["weighed"]

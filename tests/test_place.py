@@ -21,9 +21,13 @@ from spikebnn.place.mesh import mesh_of, way_of, weights_of
 from spikebnn.place.sweep import sweep
 from spikebnn.place.types import Flow
 from spikebnn.place.walk import walk
+from spikebnn.program import Program
 from spikebnn.recipe import Recipe
+from spikebnn.run import Counts
 from spikebnn.target import Quantity, Target, Topology, hops, tile_shape
+from spikebnn.traffic import check_traffic, traffic
 from tests.strategies_mapper import mapper_network, mapper_target
+from tests.strategies_program import program_any
 
 
 def _partition(shards: int = 0) -> Partition:
@@ -290,3 +294,19 @@ def test_the_way_of_a_flow_is_the_sum_of_its_packets_ways() -> None:
     way = way_of(flow, mesh, np.array([0, 4, 9]), weights_of(target))  # (0, 0, 0), (0, 1, 1), (1, 0, 0)
     assert (way.x, way.y, way.crossings) == (2 * 1 + 0.5 * 2, 2 * 1 + 0.5 * 1, 0.5)
     assert way.weighed == way.hops + 3 * way.crossings
+
+
+@settings(max_examples=30, deadline=None)
+@given(program=program_any(max_cores=6), target=_boards(), seed=st.integers(0, 99))
+def test_packets_of_a_run_walk_the_hops_of_its_score(program: Program, target: Target, seed: int) -> None:
+    rng, t = np.random.default_rng(seed), target.topology
+    spots = rng.integers(0, [t.chips, t.width, t.height], (len(program.cores), 3)).tolist()
+    moved = replace(program, cores=tuple(replace(core, chip=c, x=x, y=y) for core, (c, x, y) in zip(program.cores, spots)))
+    none = np.zeros((1, len(program.cores)), np.int64)
+    counts = Counts(spikes=none, axon_events=none, synaptic_events=none,
+                    neuron_spikes=rng.integers(0, 9, program.first[-1]))  # fmt: skip
+    counted = traffic(counts, moved, target)
+    check_traffic(counted, counts, moved, target)
+    wrong = replace(counted, crossings=counted.crossings + 1)
+    with pytest.raises(CheckError, match="the traffic is wrong: .* crossings are counted, and the packets walk"):
+        check_traffic(wrong, counts, moved, target)

@@ -40,6 +40,7 @@ def facts_of(program: Program) -> dict[str, Any]:
         "ticks_per_frame": program.period,
         "latency_ticks": program.latency,
         "readout": program.readout,
+        "placement": dict(program.header.get("placement", {})),
         "layers": rows,
         "findings": [dict(finding) for finding in program.header.get("findings", ())],
     }
@@ -57,6 +58,7 @@ def text_of(facts: dict[str, Any]) -> str:
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
         f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
+        *_traffic(facts.get("placement") if facts["cores"] else None),
         f"program    sha256 {facts['program'][:16]}",
         "",
         table(head, rows),
@@ -65,3 +67,17 @@ def text_of(facts: dict[str, Any]) -> str:
         lines += ["", "findings"]
         lines += [f"  {finding['layer']}: {finding['text']}" for finding in facts["findings"]]
     return "\n".join(lines)
+
+
+def _traffic(placement: dict[str, Any] | None) -> list[str]:
+    """Hops of a frame's packets, against raster order; programs that were not placed by a mapper have none."""
+    if not placement:
+        return []
+    raster = placement["raster"]
+    if not raster["weighed"] and not placement["weighed"]:
+        return ["traffic    no packet leaves the router of its core"]
+    saved = 1 - placement["weighed"] / raster["weighed"] if raster["weighed"] else 0.0
+    against = f"{saved:.0%} below raster order" if saved >= 0 else f"{-saved:.0%} above raster order"
+    crossings = f", {placement['crossings']:,.0f} crossings of chips" if raster["crossings"] or placement["crossings"] else ""
+    head = f"traffic    {placement['hops']:,.0f} hops per frame{crossings} ({placement['method']}, {against})"
+    return [head, f"           packets {placement['packets']}"]

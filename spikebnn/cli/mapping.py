@@ -65,9 +65,9 @@ def mapping_options(parser: argparse.ArgumentParser) -> None:
     )
     place.add_argument(
         "--place",
-        choices=["raster", "hilbert"],
-        default="hilbert",
-        help="order in which cores are laid on the grid (default: hilbert)",
+        choices=["anneal", "hilbert", "raster"],
+        default="anneal",
+        help="where cores lie on the grid: by the packets between them, or along an order (default: anneal)",
     )
     place.add_argument("--seed", type=int, default=0, help="for placers that draw (default: 0)")
 

@@ -33,10 +33,11 @@ def walk(topology: Topology, places: Array, source: I64, goal: I64) -> Steps:
 
     Raises CheckError where a core is not on the board.
     """
-    router, chip_of = _routers(topology, int(places[:, 0].max(initial=0)) + 1)
     chip, x, y = places.astype(np.int64).T
-    off = (chip < 0) | (x < 0) | (x >= topology.width) | (y < 0) | (y >= topology.height)
+    chips = max(topology.chips, len(places) + 1)  # a preset of the same chip may have had more of them
+    off = (chip < 0) | (chip >= chips) | (x < 0) | (x >= topology.width) | (y < 0) | (y >= topology.height)
     _claim(not off.any(), "a core is off the grid")
+    router, chip_of = _routers(topology, int(chip.max(initial=0)) + 1)
     home = router[chip, x, y]
     here, there = home[source].copy(), home[goal]
     out = np.zeros((3, len(here)), np.int64)
