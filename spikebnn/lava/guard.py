@@ -57,8 +57,8 @@ def run_steps(
             end(process.runtime)  # a model failed when it was made, and its siblings wait for ever
             raise
     runtime = process.runtime
-    if not runtime._is_initialized or getattr(runtime, "_ended", False):
-        raise InputError("this graph was stopped; Lava cannot run it again: make its Processes anew")
+    if runtime._messaging_infrastructure.smm._manager is None:  # its shared memory is gone: a run would crash
+        raise InputError("this graph was stopped, and Lava cannot run it again; make its Processes anew")
     began = time.monotonic()
     process.run(condition=RunSteps(num_steps=steps, blocking=False), run_cfg=run_cfg)
     while not all(port.probe() for port in runtime.service_to_runtime):

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def run(call: str, folder: Path, patience: float = PATIENCE) -> dict[str, Any]:
 class Worker:
     """One worker process, alive until it is closed, until a job must be ended by force, or until this process ends."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, environment: Mapping[str, str] | None = None) -> None:
         self.python, self.owner = python, os.getpid()
         self.place = Path(tempfile.mkdtemp(prefix="spikebnn-lava-"))
         self.log = self.place / LOG
@@ -78,6 +79,7 @@ class Worker:
                     stderr=log,
                     cwd=self.place,
                     start_new_session=True,
+                    env={**os.environ, **(environment or {})},
                 )
         except OSError as why:
             shutil.rmtree(self.place, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A user's own hierarchical Process, alone in its folder."""
