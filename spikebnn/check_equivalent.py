@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, summed
-from spikebnn.check_one_tick import equal_in_one_tick
+from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
+from spikebnn.check_one_tick import OneTick
 from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.threshold import ThresholdNetwork
 
@@ -21,12 +21,22 @@ def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
     """
     state = constants(network)
     walk = _Walk(program, network)
-    for number in sorted(range(len(program.cores)), key=lambda k: int(program.cores[k].start.min(initial=0))):
-        _core(walk, number, network, state)
+    fast = OneTick(network, state)
+    todo = [(k, np.flatnonzero(core.start == start)) for start, k in in_order(program) for core in [program.cores[k]]]
+    while todo:  # neurons wait for what they hear
+        left = []
+        for number, some in todo:
+            wait = _core(walk, fast, number, some, network, state)
+            if len(wait):
+                left.append((number, wait))
+        stuck = sum(len(wait) for _, wait in left) == sum(len(some) for _, some in todo)
+        claim(not stuck, f"core {left[0][0] if left else 0} hears neurons that hear it")
+        todo = left
     _scores(walk, network, state)
 
 
 _ONE = np.array([1])
+NOT_PLAIN = -2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +87,11 @@ class _Walk:
     def __init__(self, program: Program, network: ThresholdNetwork) -> None:
         self.program, self.network = program, network
         self.spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
-        self.said: list[list[_Wire | None]] = [[None] * core.neurons for core in program.cores]
+        self.first = np.array(program.first, np.int64)
+        self.bit = np.full(int(self.first[-1]), NOT_PLAIN, np.int64)  # of neurons that say one bit in one tick
+        self.tick = np.zeros(int(self.first[-1]), np.int64)
+        self.done = np.zeros(int(self.first[-1]), bool)
+        self.wires: dict[tuple[int, int], _Wire] = {}  # of the others
         self.digits = Digits(np.where(np.arange(network.bits) < network.inputs, self.spread, 1))
         self.seen: dict[tuple[int, int], _Neuron] = {}
         self.routes = _by(program.routes, 2, len(program.cores))
@@ -86,22 +100,49 @@ class _Walk:
         for line, tick in program.controls.tolist():
             self.control.setdefault(line, []).append(tick)
 
-    def axons(self, number: int) -> tuple[list[_Wire | None], dict[int, list[int]]]:
-        """The wire on each axon of a core (None: control), and the ticks of control axons."""
+    def said(self, number: int, n: int) -> _Wire | None:
+        """What a neuron says, if that is known."""
+        at = int(self.first[number]) + n
+        if self.bit[at] != NOT_PLAIN:
+            return _Wire((self.bit[at : at + 1], _ONE), int(self.tick[at]), 1, 1)
+        return self.wires.get((number, n))
+
+    def axons(self, number: int, used: Array) -> tuple[list[_Wire | None], dict[int, list[int]]]:
+        """The wire on each used axon of a core (None: control, or not used), and the ticks of control axons."""
         wires: list[_Wire | None] = [None] * self.program.cores[number].axons
         ticks: dict[int, list[int]] = {}
         for line, _, axon, delay in self.lines[number].tolist():
             if line >= self.program.inputs:
                 ticks.setdefault(axon, []).extend(tick + delay for tick in self.control[line])
-            else:
+            elif used[axon]:
                 form = (np.array([line]), np.array([1]))
                 wires[axon] = _Wire(form, delay, self.spread, self.spread)
-        for source, neuron, _, axon, delay in self.routes[number].tolist():
-            wire = self.said[source][neuron]
-            claim(wire is not None, f"core {number} hears a neuron of core {source} that acts later")
+        routes = self.routes[number]
+        for source, neuron, _, axon, delay in routes[used[routes[:, 3]]].tolist():
+            wire = self.said(source, neuron)
+            claim(wire is not None, f"core {number} hears a neuron of core {source} that says nothing")
             assert wire is not None
             wires[axon] = _Wire(wire.form, wire.tick + delay, wire.span, wire.most, wire.shift)
         return wires, ticks
+
+    def unknown(self, number: int) -> Array:
+        """The axons of a core whose neurons have not been looked at yet."""
+        out = np.zeros(self.program.cores[number].axons, bool)
+        routes = self.routes[number].astype(np.int64)
+        out[routes[~self.done[self.first[routes[:, 0]] + routes[:, 1]], 3]] = True
+        return out
+
+    def plain(self, number: int) -> tuple[I64, I64]:
+        """Per axon of a core the one bit that it carries, or NOT_PLAIN, and the tick in which it does."""
+        bit = np.full(self.program.cores[number].axons, NOT_PLAIN, np.int64)
+        tick = np.zeros(len(bit), np.int64)
+        lines, routes = self.lines[number].astype(np.int64), self.routes[number].astype(np.int64)
+        if self.spread == 1:
+            lines = lines[lines[:, 0] < self.program.inputs]
+            bit[lines[:, 2]], tick[lines[:, 2]] = lines[:, 0], lines[:, 3]
+        source = self.first[routes[:, 0]] + routes[:, 1]
+        bit[routes[:, 3]], tick[routes[:, 3]] = self.bit[source], self.tick[source] + routes[:, 4]
+        return bit, tick
 
 
 def _by(rows: Array, column: int, count: int) -> list[Array]:
@@ -111,10 +152,10 @@ def _by(rows: Array, column: int, count: int) -> list[Array]:
 
 
 def _weights(core: Core) -> Array:
-    out = np.zeros((core.neurons, core.axons), np.int64)
+    out = np.zeros((core.neurons, core.axons), np.int32)
     for plane in core.planes:
         bits = unpack_bits(plane.bits, plane.stop - plane.start)
-        out[:, plane.start : plane.stop] += bits.astype(np.int64) * plane.scale[:, None]
+        out[:, plane.start : plane.stop] += bits * plane.scale[:, None]
     return out
 
 
@@ -167,25 +208,40 @@ def _integral(weight: I64, axons: _Axons, digits: Digits) -> _Neuron:
     return _Neuron(form, shift, low, high, weight[at] * axons.most[at], axons.first[at], axons.last[at], pulses)
 
 
-def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> None:
+def _core(
+    walk: _Walk, fast: OneTick, number: int, some: Array, network: ThresholdNetwork, state: Array
+) -> I64:
+    """Compare the neurons `some` of a core, which share a start; returns those that hear what is not known yet."""
     core = walk.program.cores[number]
-    weights = _weights(core)
-    wires, ticks = walk.axons(number)
+    weights = _weights(core)[some]
+    unknown = walk.unknown(number)
+    wait = (weights[:, unknown] != 0).any(axis=1)
+    later: I64 = some[wait]
+    if len(later):
+        some, weights = some[~wait], weights[~wait]
+    if not len(some):
+        return later
+    walk.done[walk.first[number] + some] = True
+    used = (weights != 0).any(axis=0)
+    bit, tick = walk.plain(number)
+    if fast.holds(core, number, some, weights, used, bit, tick, walk.program.period):
+        mine = walk.first[number] + some
+        first = np.array([layer.first for layer in network.layers], np.int64)
+        walk.bit[mine], walk.tick[mine] = first[core.layer[some]] + core.unit[some], core.start[some]
+        return later
+    wires, ticks = walk.axons(number, used)
     axons = _axons(wires, ticks)
-    if _one_tick(walk, core, axons) and equal_in_one_tick(core, weights, axons.bits, number, network, state):
-        for n, (layer, unit) in enumerate(zip(core.layer.tolist(), core.unit.tolist(), strict=True)):
-            said = np.array([network.layers[layer].first + unit])
-            walk.said[number][n] = _Wire((said, _ONE), int(core.start[n]), 1, 1)
-        return
     alike: dict[bytes, int] = {}  # copies: neurons with the same row and the same numbers, of which one is looked at
     numbers = (core.layer, core.unit, core.reset, core.start, core.threshold, core.leak, core.floor, core.floor_mode)
-    told = np.concatenate([weights, np.stack(numbers, axis=1).astype(np.int64)], axis=1)
-    for n in range(core.neurons):
-        same_as = alike.setdefault(told[n].tobytes(), n)
+    told = np.concatenate([weights, np.stack(numbers, axis=1)[some].astype(np.int64)], axis=1)
+    for k, n in enumerate(some.tolist()):
+        same_as = alike.setdefault(told[k].tobytes(), n)
         if same_as < n:
-            walk.seen[number, n], walk.said[number][n] = walk.seen[number, same_as], walk.said[number][same_as]
+            walk.seen[number, n] = walk.seen[number, same_as]
+            if (number, same_as) in walk.wires:
+                walk.wires[number, n] = walk.wires[number, same_as]
             continue
-        got = _integral(weights[n], axons, walk.digits)
+        got = _integral(weights[k], axons, walk.digits)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
         walk.seen[number, n] = got
@@ -194,31 +250,20 @@ def _core(walk: _Walk, number: int, network: ThresholdNetwork, state: Array) -> 
         if reset == SUBTRACT:
             wire = _partial(core, n, got, where, walk.program.period, walk.digits)
         elif layer < len(network.layers):
-            bit = network.layers[layer].first + unit
-            theta, tick = _compared(core, n, got, where, walk.program.period)
+            bit_of = network.layers[layer].first + unit
+            theta, fires = _compared(core, n, got, where, walk.program.period)
             sign = int(network.layers[layer].sign[unit])
             form, fixed = changing(form_of(network.layers[layer].synapses, unit, sign), state)
             same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
             claim(same, f"{where} has other synapses than neuron {unit} of the layer")
             wanted = int(network.layers[layer].threshold[unit]) - fixed
             claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
-            wire = _Wire((np.array([bit]), np.array([1])), tick, 1, 1)
+            wire = _Wire((np.array([bit_of]), np.array([1])), fires, 1, 1)
         elif layer > len(network.layers):
-            wire = _relay(core, n, got, weights[n], wires, where)
-        walk.said[number][n] = wire
-
-
-def _one_tick(walk: _Walk, core: Core, axons: _Axons) -> bool:
-    """Whether every axon carries one bit in the one tick of all neurons, and nothing else happens."""
-    start = int(core.start[0]) if core.neurons else 0
-    return (
-        walk.program.period == 1
-        and not axons.ticks
-        and bool((axons.length == 1).all() and (axons.values == 1).all())
-        and bool((axons.first == start).all() and (axons.last == start).all() and (core.start == start).all())
-        and bool((core.reset == MEMORYLESS).all() and (core.layer < len(walk.network.layers)).all())
-        and bool((core.unit >= 0).all())
-    )
+            wire = _relay(core, n, got, weights[k], wires, where)
+        if wire is not None:
+            walk.wires[number, n] = wire
+    return later
 
 
 def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | None], where: str) -> _Wire:
@@ -311,7 +356,7 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
         base, levels = int(program.base[k]), []
         bits, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for _, number, n in rows[k].tolist():
-            core, got, wire = program.cores[number], walk.seen.get((number, n)), walk.said[number][n]
+            core, got, wire = program.cores[number], walk.seen.get((number, n)), walk.said(number, n)
             where = f"neuron {n} of core {number}, which sum {k} reads,"
             if wire is not None:  # a voter or a burst
                 bits.append(wire.form[0])

@@ -6,6 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array
 from spikebnn.errors import CheckError
+from spikebnn.program import Program
 from spikebnn.threshold import NO_TAP, Layer, Synapses, ThresholdNetwork
 
 Form = tuple[I64, I64]  # bits in rising order and their non-zero weights
@@ -18,6 +19,11 @@ def claim(true: bool | np.bool_, wrong: str) -> None:
     """Raise CheckError with the sentence unless it is true."""
     if not true:
         raise CheckError(f"the program is not the network: {wrong}. This is a bug in spikebnn; please report it.")
+
+
+def in_order(program: Program) -> list[tuple[int, int]]:
+    """Starts and cores, the earliest first; neurons mostly hear what started before."""
+    return sorted((int(start), k) for k, core in enumerate(program.cores) for start in np.unique(core.start))
 
 
 def form_of(synapses: Synapses, neuron: int, sign: int = 1) -> Form:

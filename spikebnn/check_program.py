@@ -6,6 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
 from spikebnn.check_equivalent import check_equivalent
+from spikebnn.check_forms import in_order
 from spikebnn.errors import CheckError
 from spikebnn.program import CLEAR, MEMORYLESS, NO_FLOOR, NONE, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.target import Target
@@ -25,21 +26,24 @@ def check_emit(program: Program, network: ThresholdNetwork, target: Target) -> N
 
 def check_program(program: Program, target: Target) -> None:
     """Raise CheckError where the program breaks any limit of the target; shares no code with its makers."""
-    weights = [_weights(core) for core in program.cores]
     _grid(program, target)
     _wiring(program, target)
     late = _late(program, target)
-    membranes = {(c, n) for _, c, n in program.outputs.tolist()} if program.readout == "membrane" else set()
-    for number, (core, weight) in enumerate(zip(program.cores, weights, strict=True)):
-        where = f"core {number}"
+    membranes = np.array([], np.int64)
+    first = np.array(program.first, np.int64)
+    if program.readout == "membrane":
+        membranes = np.unique(first[program.outputs[:, 1]] + program.outputs[:, 2])
+    tables: dict[int, I64] = {}
+    for number, core in enumerate(program.cores):
+        where, weight = f"core {number}", _weights(core)
         _size(core, weight, where, target)
         if target.synapse.format == "crossbar":
             _types(core, where, target)
         elif target.core.synapse_bits is not None:
-            bits = _memory(core, weight, late[number], target)
+            bits = _memory(core, weight, late[number], target, tables)
             _claim(bits <= target.core.synapse_bits, f"{where} takes {bits} synapse bits of {target.core.synapse_bits}")
-        _numbers(core, number, membranes, target)
-    _membranes(program, weights, target)
+        _numbers(core, where, np.isin(first[number] + np.arange(core.neurons), membranes), target)
+    _membranes(program, target)
 
 
 def _claim(true: bool | np.bool_, wrong: str) -> None:
@@ -52,8 +56,8 @@ def _weights(core: Core) -> Array:
     out = np.zeros((core.neurons, core.axons), np.int32)
     for plane in core.planes:
         _claim(0 <= plane.start < plane.stop <= core.axons, f"a plane covers axons {plane.start} to {plane.stop}")
-        bits = unpack_bits(plane.bits, plane.stop - plane.start).astype(bool)
-        out[:, plane.start : plane.stop] += np.where(bits, plane.scale[:, None], 0)
+        bits = unpack_bits(plane.bits, plane.stop - plane.start)
+        out[:, plane.start : plane.stop] += bits * plane.scale[:, None]
     return out
 
 
@@ -108,10 +112,11 @@ def _wiring(program: Program, target: Target) -> None:
 
 
 def _late(program: Program, target: Target) -> list[Array]:
-    """Per core, the axons whose delay is not the shortest."""
+    """Per core, whether the delay of an axon is not the shortest."""
     late = [np.zeros(core.axons, bool) for core in program.cores]
-    for _, _, reader, axon, delay in program.routes[program.routes[:, 4] != target.neuron.delay_min].tolist():
-        late[reader][axon] = delay != target.neuron.delay_min
+    odd = program.routes[program.routes[:, 4] != target.neuron.delay_min]
+    for number in np.unique(odd[:, 2]).tolist():
+        late[number][odd[odd[:, 2] == number, 3]] = True
     return late
 
 
@@ -139,11 +144,12 @@ def _types(core: Core, where: str, target: Target) -> None:
     _claim(len(kinds) <= most, f"{where} has {len(kinds)} axon types of {most}")
 
 
-def _memory(core: Core, weight: Array, late: Array, target: Target) -> int:
+def _memory(core: Core, weight: Array, late: Array, target: Target, tables: dict[int, I64]) -> int:
     """Bits of all lists: per axon the shorter of one dense run, first to last neuron, and an indexed list."""
     rule = target.synapse
     on = weight != 0
     count = on.sum(axis=0)
+    most = target.core.neurons
     run = np.where(count, core.neurons - on[::-1].argmax(axis=0) - on.argmax(axis=0), 0)
     magnitude = np.abs(weight).max(axis=0, initial=0)
     extra = np.where(magnitude > 1, np.floor(np.log2(np.maximum(magnitude, 1))), 0).astype(int)
@@ -152,10 +158,12 @@ def _memory(core: Core, weight: Array, late: Array, target: Target) -> int:
     bits = 0
     for size in np.unique(each).tolist():
         mine = each == size
-        dense = _blocks(size, core.neurons, target)[run[mine]]
-        if index:
-            dense = np.minimum(dense, _blocks(size + min(index), core.neurons, target)[count[mine]])
-        bits += int(dense.sum())
+        sizes = [size, size + min(index)] if index else [size]
+        for wide in sizes:
+            if wide not in tables:
+                tables[wide] = _blocks(wide, most, target)
+        dense = tables[size][run[mine]]
+        bits += int((np.minimum(dense, tables[sizes[1]][count[mine]]) if index else dense).sum())
     return bits
 
 
@@ -172,42 +180,85 @@ def _blocks(each: int, most: int, target: Target) -> I64:
     return np.array(out)
 
 
-def _numbers(core: Core, number: int, membranes: set[tuple[int, int]], target: Target) -> None:
-    rule = target.neuron
-    for n in range(core.neurons):
-        where = f"neuron {n} of core {number}"
-        reset, threshold, leak = int(core.reset[n]), int(core.threshold[n]), int(core.leak[n])
+def _numbers(core: Core, where: str, membrane: Array, target: Target) -> None:
+    """Resets, thresholds, biases and floors; `membrane` (neurons,) marks neurons whose V is read."""
+    rule, leak, threshold = target.neuron, core.leak, core.threshold
+    for reset in np.unique(core.reset).tolist():
         _claim(_RESETS[reset] in rule.resets, f"{where} has the reset {_RESETS[reset]}")
-        if reset == MEMORYLESS and (number, n) not in membranes:
-            _claim(threshold == 1, f"{where} is memoryless and has the threshold {threshold}")
-            _claim(rule.bias_min <= leak <= rule.bias_max, f"{where} has the bias {leak}")
-        else:
-            _claim(leak == 0, f"{where} has a leak of {leak}")
-            _claim(rule.threshold_min <= threshold <= rule.threshold_max, f"{where} has the threshold {threshold}")
-        if int(core.floor[n]) != NO_FLOOR:
-            floor = _FLOORS[int(core.floor_mode[n])]
-            _claim(floor in rule.floors, f"{where} has the floor {floor}")
+    forgets = (core.reset == MEMORYLESS) & ~membrane
+    _each(~forgets | (threshold == 1), threshold, where, "is memoryless and has the threshold")
+    _each(~forgets | ((rule.bias_min <= leak) & (leak <= rule.bias_max)), leak, where, "has the bias")
+    _each(forgets | (leak == 0), leak, where, "has a leak of")
+    inside = (rule.threshold_min <= threshold) & (threshold <= rule.threshold_max)
+    _each(forgets | inside, threshold, where, "has the threshold")
+    for mode in np.unique(core.floor_mode[core.floor != NO_FLOOR]).tolist():
+        _claim(_FLOORS[mode] in rule.floors, f"{where} has the floor {_FLOORS[mode]}")
 
 
-def _membranes(program: Program, weights: list[Array], target: Target) -> None:
+def _each(fine: Array, value: Array, where: str, what: str) -> None:
+    n = int(fine.argmin()) if len(fine) else 0
+    _claim(fine.all(), f"neuron {n} of {where} {what} {value[n] if len(value) else 0}")
+
+
+def _membranes(program: Program, target: Target) -> None:
     """V stays inside its bits for all counts that the sources can send in one frame."""
-    most = [np.zeros(core.axons, np.int64) for core in program.cores]
+    first = np.cumsum([0, *(core.axons for core in program.cores)])
+    neuron = np.array(program.first, np.int64)
+    most = np.zeros(int(first[-1]), np.int64)
     ticks = program.encoder.ticks if program.encoder.kind == "burst" else 1
-    for line, core, axon, _ in program.lines.tolist():
-        most[core][axon] += ticks if line < program.inputs else 1
-    order = sorted(range(len(program.cores)), key=lambda k: int(program.cores[k].start.min(initial=0)))
+    line, core_of, axon, _ = program.lines.astype(np.int64).T
+    np.add.at(most, first[core_of] + axon, np.where(line < program.inputs, ticks, 1))
+    source = neuron[program.routes[:, 0].astype(np.int64)] + program.routes[:, 1]
+    into = first[program.routes[:, 2].astype(np.int64)] + program.routes[:, 3]
+    order = np.argsort(source, kind="stable")
+    source, into = source[order], into[order]
     bound = 2 ** (target.neuron.v_bits - 1)
-    by_source = np.argsort(program.routes[:, 0], kind="stable")
-    edges = np.searchsorted(program.routes[by_source, 0], np.arange(len(program.cores) + 1))
-    for k in order:
-        core, weight = program.cores[k], weights[k].astype(np.int64)
-        high = np.maximum(weight, 0) @ most[k] + np.maximum(core.leak, 0)
-        low = np.minimum(weight, 0) @ most[k] + np.minimum(core.leak, 0)
-        _claim((-bound <= low).all() and (high < bound).all(), f"V of core {k} can leave {target.neuron.v_bits} bits")
-        spikes = np.where(core.reset == SUBTRACT, high // np.maximum(core.threshold, 1), 1)
-        if most[k].max(initial=0) > 1:  # a memoryless neuron repeats a burst
-            spikes = np.where(core.reset == MEMORYLESS, high, spikes)
-        routes = program.routes[by_source[edges[k] : edges[k + 1]]]
-        for c in np.unique(routes[:, 2]):
-            mine = routes[routes[:, 2] == c]
-            most[c][mine[:, 3]] = spikes[mine[:, 1]]
+    edges = np.searchsorted(source, neuron)
+    known = np.bincount(into, minlength=len(most)) == 0
+    todo = [(k, np.flatnonzero(core.start == start)) for start, k in in_order(program) for core in [program.cores[k]]]
+    while todo:  # a neuron waits until the counts of all its axons are known
+        left = []
+        for k, some in todo:
+            core, span = program.cores[k], slice(int(first[k]), int(first[k + 1]))
+            wait = np.zeros(len(some), bool)
+            if not known[span].all():
+                wait = _hears(core, some, ~known[span])
+            if wait.any():
+                left.append((k, some[wait]))
+                some = some[~wait]
+            low, high = _reached(core, some, most[span])
+            _claim((-bound <= low).all() and (high < bound).all(), f"V of core {k} can leave {target.neuron.v_bits} bits")
+            spikes = np.where(core.reset[some] == SUBTRACT, high // np.maximum(core.threshold[some], 1), 1)
+            if most[span].max(initial=0) > 1:  # a memoryless neuron repeats a burst
+                spikes = np.where(core.reset[some] == MEMORYLESS, high, spikes)
+            said = np.full(core.neurons, -1, np.int64)
+            said[some] = spikes
+            rows = slice(int(edges[k]), int(edges[k + 1]))
+            now = said[source[rows] - neuron[k]]
+            goal = into[rows][now >= 0]
+            most[goal], known[goal] = now[now >= 0], True
+        stuck = sum(len(wait) for _, wait in left) == sum(len(some) for _, some in todo)
+        _claim(not stuck, f"core {left[0][0] if left else 0} hears neurons that hear it")
+        todo = left
+
+
+def _hears(core: Core, some: Array, axons: Array) -> Array:
+    """Which of the neurons `some` have a synapse on one of the axons (axons,)."""
+    out = np.zeros(len(some), bool)
+    for plane in core.planes:
+        at = np.flatnonzero(axons[plane.start : plane.stop])
+        if len(at):
+            hit = unpack_bits(plane.bits[some], plane.stop - plane.start)[:, at].any(axis=1)
+            out |= hit & (plane.scale[some] != 0)
+    return out
+
+
+def _reached(core: Core, mine: Array, most: I64) -> tuple[I64, I64]:
+    """The smallest and largest V of the neurons `mine` in a frame whose axons are active `most` (axons,) times at most."""
+    low, high = np.minimum(core.leak[mine], 0).astype(np.int64), np.maximum(core.leak[mine], 0).astype(np.int64)
+    for plane in core.planes:
+        bits = unpack_bits(plane.bits[mine], plane.stop - plane.start)
+        times = (bits.astype(np.float64) @ most[plane.start : plane.stop].astype(np.float64))
+        low += np.minimum(plane.scale[mine], 0) * np.rint(times).astype(np.int64)
+        high += np.maximum(plane.scale[mine], 0) * np.rint(times).astype(np.int64)
+    return low, high

@@ -72,14 +72,14 @@ def test_channels_of_one_position_share_a_core_and_its_axons() -> None:
     partition = _cut(_conv(2, 4, 12), mapper_target(neurons=12, axons=36))
     assert len(partition.shards) == 16
     for shard in partition.shards:
-        assert len(np.unique(shard.neuron % 16)) == 1
+        assert len(np.unique(shard.parts[0].neuron % 16)) == 1
 
 
 def test_neighbouring_positions_share_axons() -> None:
     """Sixteen positions of a depthwise layer: far fewer axons than sixteen times nine."""
     partition = _cut(_conv(1, 8, 1), mapper_target(neurons=16, axons=64))
     assert len(partition.shards) == 4
-    assert max(len(shard.source) for shard in partition.shards) <= 40
+    assert max(len(part.source) for shard in partition.shards for part in shard.parts) <= 40
 
 
 def test_a_layer_that_a_core_holds_takes_the_cores_that_its_neurons_need() -> None:
@@ -134,7 +134,7 @@ def test_constant_neurons_are_folded_into_their_readers() -> None:
     always = replace(layer, threshold=np.full_like(layer.threshold, -99))
     network = replace(network, layers=(always, network.layers[1]))
     partition = _cut(network, mapper_target())
-    assert all(partition.banks[shard.bank].name != layer.name for shard in partition.shards)
+    assert all(partition.banks[part.bank].name != layer.name for shard in partition.shards for part in shard.parts)
 
 
 @settings(max_examples=60)

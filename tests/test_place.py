@@ -39,7 +39,7 @@ def _talking(seed: int, shards: int, routes: int) -> tuple[Partition, Load]:
     """Shards that send to each other at random, the first columns of a shard much and the last ones never."""
     rng = np.random.default_rng(seed)
     partition = _partition(shards)
-    columns = len(partition.shards[0].neuron)
+    columns = partition.shards[0].columns
     rows = rng.integers(0, [shards, columns, shards, 4, 1], (routes, 5)).astype(np.int32)
     spikes = np.round(rng.random(shards * columns) * np.tile(np.arange(columns)[::-1], shards), 2)
     return replace(partition, routes=rows), Load(spikes=spikes, source="drawn")
@@ -66,7 +66,7 @@ def _live(target: Target) -> int:
 
 def _brute(placement: Placement, partition: Partition, load: Load, target: Target) -> tuple[float, float]:
     """Hops and crossings of every packet, one route after the other."""
-    each = len(partition.shards[0].neuron)
+    each = partition.shards[0].columns
     total = np.zeros(3)
     for source, column, goal, _, _ in partition.routes.tolist():
         a, b = (tuple(placement.place[s].tolist()) for s in (source, goal))
@@ -195,7 +195,7 @@ def test_annealing_brings_a_ring_of_neighbours_close_together() -> None:
     ring = np.random.default_rng(0).permutation(36)
     rows = np.stack([ring, 0 * ring, np.roll(ring, 1), 0 * ring, 0 * ring + 1], axis=1).astype(np.int32)
     partition = replace(_partition(36), routes=rows)
-    columns = sum(len(shard.neuron) for shard in partition.shards)
+    columns = sum(shard.columns for shard in partition.shards)
     load = Load(spikes=np.ones(columns), source="one each")
     placement = place(partition, mapper_target(width=6, height=6, chips=1), Recipe(place="anneal"), load)
     assert placement.price["hops"] <= 48
@@ -205,7 +205,7 @@ def test_annealing_brings_a_ring_of_neighbours_close_together() -> None:
 def test_packets_follow_the_measured_load() -> None:
     """Shard 0 talks to 1 and to 2 alike; measured, it talks to 2 only, which then sits beside it."""
     partition = replace(_partition(9), routes=np.array([[0, 0, 1, 0, 1], [0, 1, 8, 0, 1]], np.int32))
-    columns = len(partition.shards[0].neuron)
+    columns = partition.shards[0].columns
     spikes = np.zeros(9 * columns, np.int64)
     spikes[1] = 30
     load = measured(spikes, 10)

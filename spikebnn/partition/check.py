@@ -6,10 +6,12 @@ import numpy as np
 
 from spikebnn.arrays import I64
 from spikebnn.errors import CheckError
-from spikebnn.partition.types import Bank, Partition, Shard
+from spikebnn.partition.types import Bank, Part, Partition
 from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
+
+FEW = 8  # patches that are looked at one by one
 
 
 def check_partition(partition: Partition, network: ThresholdNetwork, target: Target) -> None:
@@ -17,47 +19,84 @@ def check_partition(partition: Partition, network: ThresholdNetwork, target: Tar
 
     Synapse memory and weights are left to the checkers of the program, which see them as bits.
     """
-    banks, shards = partition.banks, partition.shards
-    for number, shard in enumerate(shards):
-        bank = banks[shard.bank]
-        cells = len(shard.neuron) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
-        _claim(0 < cells <= target.core.neurons, f"shard {number} of {bank.name} holds {cells} neurons")
-        axons = len(shard.source) + sum(pulse.axons for pulse in bank.pulses)
-        _claim(axons <= target.core.axons, f"shard {number} of {bank.name} has {axons} axons")
-        wanted = _reads(bank, shard, target.synapse.format == "crossbar")
-        have = np.stack([shard.source.astype(np.int64), shard.value], axis=1)
-        same = len(wanted) == len(have) and (wanted == have[np.lexsort(have.T[::-1])]).all()
-        _claim(same, f"shard {number} of {bank.name} has other axons than its neurons read")
-    fed: dict[tuple[int, int], int] = {}
-    served: dict[tuple[int, int], list[int]] = {}
-    for sender, column, reader, axon, delay in partition.routes.tolist():
-        bank = banks[shards[sender].bank]
-        signal = bank.first + int(shards[sender].neuron[column])
-        _claim(signal == int(shards[reader].source[axon]), f"axon {axon} of shard {reader} is fed by signal {signal}")
-        _claim((reader, axon) not in fed, f"axon {axon} of shard {reader} is fed twice")
-        _claim(target.neuron.delay_min <= delay <= target.neuron.delay_max, f"a route has a delay of {delay} ticks")
-        fed[reader, axon] = signal
-        served.setdefault((sender, column), []).append(reader)
-    for number, shard in enumerate(shards):
-        for axon, signal in enumerate(shard.source.tolist()):
-            _claim((signal < partition.inputs) != ((number, axon) in fed), f"axon {axon} of shard {number} is not fed")
-    for (sender, column), readers in served.items():
-        most_axons, most_cores = target.fan.axons_per_neuron, target.fan.cores_per_neuron
-        where, cores = f"column {column} of shard {sender}", len(set(readers))
-        _claim(most_axons is None or len(readers) <= most_axons, f"{where} feeds {len(readers)} axons")
-        _claim(most_cores is None or cores <= most_cores, f"{where} reaches {cores} cores")
+    banks, typed = partition.banks, target.synapse.format == "crossbar"
+    values = [np.unique(bank.synapses.weight[bank.synapses.weight != 0]).tolist() for bank in banks]
+    hears: list[I64] = []  # per shard: the signal on each axon, -1 for control axons
+    says: list[I64] = []  # per shard: the signal of each column
+    for number, shard in enumerate(partition.shards):
+        cells = 0
+        heard, said = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for part in shard.parts:
+            bank = banks[part.bank]
+            cells += len(part.neuron) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
+            wanted = _reads(bank, part, typed, values[part.bank])
+            have = np.sort(part.source.astype(np.int64) * 2**17 + (part.value.astype(np.int64) + 2**16))
+            same = len(wanted) == len(have) and bool((wanted == have).all())
+            _claim(same, f"shard {number} of {bank.name} has other axons than its neurons read")
+            heard += [part.source.astype(np.int64), np.full(sum(pulse.axons for pulse in bank.pulses), -1)]
+            said.append(bank.first + part.neuron.astype(np.int64))
+        name = banks[shard.parts[0].bank].name if shard.parts else "nothing"
+        hears.append(np.concatenate(heard))
+        says.append(np.concatenate(said))
+        _claim(0 < cells <= target.core.neurons, f"shard {number} of {name} holds {cells} neurons")
+        _claim(len(hears[-1]) <= target.core.axons, f"shard {number} of {name} has {len(hears[-1])} axons")
+    _routes(partition, hears, says, target)
     scores = network.readout.synapses.neurons
     _claim(len(partition.base) == scores, f"{len(partition.base)} sums where the network has {scores}")
 
 
-def _reads(bank: Bank, shard: Shard, typed: bool) -> I64:
-    """Rows (signal, weight), each once and in order, of what the neurons of a shard read; weight 0 for lists."""
-    neuron = np.unique(shard.neuron)
-    taps = bank.synapses.taps[bank.synapses.patch[neuron]].astype(np.int64)
-    weight = bank.synapses.weight[bank.synapses.row[neuron]].astype(np.int64)
-    on = (taps >= 0) & (weight != 0)
-    code = np.unique(taps[on] * 2**17 + (weight[on] + 2**16 if typed else 2**16))
-    return np.stack([code >> 17, (code & (2**17 - 1)) - 2**16], axis=1)
+def _routes(partition: Partition, hears: list[I64], says: list[I64], target: Target) -> None:
+    """Every axon of a neuron has one route, from a column that says what it hears, and no column has too many."""
+    none = np.zeros(0, np.int64)
+    heard, said = np.concatenate([none, *hears]), np.concatenate([none, *says])
+    axon_0 = np.cumsum([0, *(len(rows) for rows in hears)])
+    column_0 = np.cumsum([0, *(len(rows) for rows in says)])
+    sender, column, reader, axon, delay = partition.routes.astype(np.int64).T
+    from_, into = column_0[sender] + column, axon_0[reader] + axon
+    wrong = np.flatnonzero((column_0[sender + 1] <= from_) | (axon_0[reader + 1] <= into))
+    _claim(not len(wrong), f"route {wrong[:1]} begins or ends nowhere")
+    wrong = np.flatnonzero(said[from_] != heard[into])[:1]
+    _claim(not len(wrong), f"axon {axon[wrong]} of shard {reader[wrong]} is fed by signal {said[from_[wrong]]}")
+    times = np.bincount(into, minlength=len(heard))
+    twice = np.flatnonzero(times[into] > 1)[:1]
+    _claim(not len(twice), f"axon {axon[twice]} of shard {reader[twice]} is fed twice")
+    low, high = target.neuron.delay_min, target.neuron.delay_max
+    wrong = delay[(delay < low) | (delay > high)][:1]
+    _claim(not len(wrong), f"a route has a delay of {wrong} ticks")
+    missing = np.flatnonzero((heard >= partition.inputs) != (times > 0))[:1]
+    shard = np.searchsorted(axon_0, missing, side="right") - 1
+    _claim(not len(missing), f"axon {missing - axon_0[shard]} of shard {shard} is not fed")
+    served = np.unique(from_ * (len(hears) + 1) + reader) // (len(hears) + 1)
+    for what, many, most in (
+        ("feeds {} axons", np.bincount(from_, minlength=1), target.fan.axons_per_neuron),
+        ("reaches {} cores", np.bincount(served, minlength=1), target.fan.cores_per_neuron),
+    ):
+        worst = int(many.argmax())
+        where = int(np.searchsorted(column_0, worst, side="right")) - 1
+        _claim(
+            most is None or int(many[worst]) <= most,
+            f"column {worst - column_0[where]} of shard {where} {what.format(many[worst])}",
+        )
+
+
+def _reads(bank: Bank, part: Part, typed: bool, values: list[int]) -> I64:
+    """What the neurons of a part read, each once and in order: signal * 2^17 + weight + 2^16, weight 0 for lists."""
+    s = bank.synapses
+    patches, patch = np.unique(s.patch[part.neuron], return_inverse=True)
+    rows, row = np.unique(s.row[part.neuron], return_inverse=True)
+    taps, weight = s.taps[patches].astype(np.int64), s.weight[rows]
+    pairs = np.unique(patch.reshape(-1) * len(rows) + row.reshape(-1))
+    if len(patches) > FEW:
+        own, at = weight[pairs % len(rows)], taps[pairs // len(rows)]
+        on = (own != 0) & (at >= 0)
+        return np.unique(at[on] * 2**17 + (own[on] if typed else 0) + 2**16)
+    found = [np.zeros(0, np.int64)]
+    for k, at in enumerate(taps):
+        own = weight[pairs[pairs // len(rows) == k] % len(rows)]
+        for value in values if typed else [0]:
+            on = ((own == value) if typed else (own != 0)).any(axis=0) & (at >= 0)
+            found.append(at[on] * 2**17 + value + 2**16)
+    return np.unique(np.concatenate(found))
 
 
 def _claim(true: bool, wrong: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I32, I64, Array
-from spikebnn.partition.types import INPUTS, Bank, Shard
+from spikebnn.partition.types import INPUTS, Bank, Part, Shard, layout
 from spikebnn.target import Target
 
 
@@ -25,12 +25,16 @@ def no_demand(signals: int) -> Demand:
     return Demand(axons=np.zeros(signals, np.int64), cores=np.zeros(signals, np.int64))
 
 
-def with_readers(demand: Demand, shards: Sequence[Shard]) -> Demand:
-    """The demand when these shards read as well."""
-    axons, cores = demand.axons.copy(), demand.cores.copy()
-    for shard in shards:
-        axons += np.bincount(shard.source, minlength=len(axons))
-        cores[np.unique(shard.source)] += 1
+def with_readers(demand: Demand, parts: Sequence[Part]) -> Demand:
+    """The demand when these parts read as well, each on a core of its own."""
+    if not parts:
+        return demand
+    source = np.concatenate([part.source for part in parts])
+    reader = np.repeat(np.arange(len(parts)), [len(part.source) for part in parts])
+    axons = demand.axons + np.bincount(source, minlength=len(demand.axons))
+    order = np.argsort(source, kind="stable")  # readers stay in order within a signal
+    fresh = (np.diff(source[order], prepend=-1) != 0) | (np.diff(reader[order], prepend=-1) != 0)
+    cores = demand.cores + np.bincount(source[order][fresh], minlength=len(demand.cores))
     return Demand(axons=axons, cores=cores)
 
 
@@ -62,13 +66,15 @@ def copies_of(bank: Bank, demand: Demand, heard: Array, target: Target) -> tuple
 
 def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target: Target) -> tuple[I32, I32]:
     """Routes (shard, column, shard, axon, delay), and for each column of each shard in order its signal."""
-    sizes = [len(shard.source) for shard in shards]
-    signal = np.concatenate([np.zeros(0, np.int32), *(shard.source for shard in shards)])
-    reader = np.repeat(np.arange(len(shards)), sizes)
-    axon = np.concatenate([np.zeros(0, np.int64), *(np.arange(size) for size in sizes)])
+    lay = layout(banks, shards)
+    sizes = np.array([len(part.source) for part in lay.part], np.int64)
+    signal = np.concatenate([np.zeros(0, np.int32), *(part.source for part in lay.part)])
+    part = np.repeat(np.arange(len(sizes)), sizes)
+    axon = np.arange(len(signal)) + np.repeat(lay.axon - (np.cumsum(sizes) - sizes), sizes)
+    reader = lay.shard[part]
     keep = np.flatnonzero(signal >= inputs)
     order = keep[np.lexsort((axon[keep], reader[keep], signal[keep]))]
-    signal, reader, axon = signal[order], reader[order], axon[order]
+    signal, reader, axon, part = signal[order], reader[order], axon[order], part[order]
     fresh = np.diff(signal, prepend=-1) != 0
     per_axons, per_cores = reach(target)
     if per_axons is not None:
@@ -80,17 +86,17 @@ def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target:
     else:
         turn = np.zeros(len(signal), np.int64)
     says = column_signals(banks, shards)
-    first = np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in shards])]).astype(np.int64)
+    first = np.append(0, np.cumsum(lay.columns))
     by_signal = np.argsort(says, kind="stable")
     at = by_signal[np.searchsorted(says[by_signal], signal) + turn]
     sender = np.searchsorted(first, at, side="right") - 1
-    delay = _delays(banks, shards, signal, reader)
+    delay = _delays(banks, signal, lay.bank[part])
     return np.stack([sender, at - first[sender], reader, axon, delay], axis=1).astype(np.int32), says
 
 
 def column_signals(banks: Sequence[Bank], shards: Sequence[Shard]) -> I32:
     """The signal of every column, shard by shard."""
-    each = [banks[shard.bank].first + shard.neuron for shard in shards]
+    each = [banks[part.bank].first + part.neuron for shard in shards for part in shard.parts]
     return np.asarray(np.concatenate([np.zeros(0, np.int32), *each]), np.int32)
 
 
@@ -99,7 +105,7 @@ def _rank(fresh: Array) -> I64:
     return np.asarray(np.arange(len(fresh)) - start[np.cumsum(fresh) - 1]) if len(fresh) else np.zeros(0, np.int64)
 
 
-def _delays(banks: Sequence[Bank], shards: Sequence[Shard], signal: I32, reader: I64) -> I64:
+def _delays(banks: Sequence[Bank], signal: I32, reader: I64) -> I64:
     firsts = np.array([bank.first for bank in banks], np.int64)
     order = np.argsort(firsts)
     sender = order[np.searchsorted(firsts[order], signal, side="right") - 1]
@@ -108,4 +114,4 @@ def _delays(banks: Sequence[Bank], shards: Sequence[Shard], signal: I32, reader:
         for source, delay in bank.delays.items():
             if source != INPUTS:
                 table[index, source] = delay
-    return np.asarray(table[np.array([shard.bank for shard in shards], np.int64)[reader], sender])
+    return np.asarray(table[reader, sender])

@@ -50,7 +50,7 @@ def core_violations(
         return
     cores: dict[str, int] = {}
     for shard in shards:
-        name = layers[banks[shard.bank].layer].name
+        name = layers[banks[shard.parts[0].bank].layer].name
         cores[name] = cores.get(name, 0) + 1
     worst = max(cores, key=lambda name: cores[name])
     each = ", ".join(f"{name} {count}" for name, count in cores.items())

@@ -1,236 +1,249 @@
-"""Packing: fill cores with bundles, neighbours first, so that they share axons."""
+"""Packing: fill cores with pieces of a bank, neighbours first, so that they share axons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from spikebnn.arrays import I32, I64, Array
-from spikebnn.partition.bundle import Bundle, bundles
-from spikebnn.partition.memory import index_bits, run_bits, weight_bits
+from spikebnn.partition.bundle import Pieces, pieces
 from spikebnn.partition.pulse import values_of
-from spikebnn.partition.types import Bank, Shard
-from spikebnn.program import SUBTRACT
-from spikebnn.target import SynapseRule, Target
+from spikebnn.partition.room import Room, room_of
+from spikebnn.partition.tile import Way, laid, sample, ways
+from spikebnn.partition.types import Bank, Part
+from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP
 
-TRY_ORDERS = 2048  # bundles up to which several orders are tried
+SAMPLE = 1 << 17  # keys that an order is tried on
+TRY_CORES = 24  # cores that an order is tried on
+FINALS = 2  # orders that are tried in full
 
 
 class NoRoom(Exception):
     """A single neuron does not fit an empty core."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Room:
-    """What one core offers to the neurons of a bank, and the prices."""
+def pack(
+    bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target, price: float = 0.0
+) -> list[Part]:
+    """Parts that hold `copies` (neurons,) columns of each neuron; each column leaves over `edges` (neurons,).
 
-    typed: bool  # crossbar: an axon has the weight of its type
-    columns: int
-    axons: int
-    edges: int | None
-    bits: int | None
-    dense: I64  # (2, n); bits of a run of n synapses, without and with their delay
-    sparse: I64 | None  # (2, n); bits of a list of n synapses with an index
-    control: I64  # bits of all control lists of n neurons
+    `late` (signals,) marks sources that need a delay of their own; `price` is what an axon costs in cores. Orders
+    of the pieces by tiles of many shapes are tried on a box from the middle, each with pieces kept whole
+    and torn; the cheapest ones are tried in full. Raises NoRoom where one neuron does not fit an empty core.
+    """
+    values = values_of(bank.synapses.weight) if target.synapse.format == "crossbar" else ()
+    room, signals = room_of(bank, target), len(late)
+    cut = pieces(bank, copies > 0, values, signals, room.axons)
+    if not len(cut.neuron):
+        return []
+    spot = bank.spot[cut.neuron[cut.first[:-1]]]
+    some = sample(spot, max(1, SAMPLE * len(spot) // max(1, len(cut.key))))
+    tried: dict[bytes, list[tuple[float, Way, bool]]] = {}
+    for way in ways(spot):
+        order = laid(spot[some], way)
+        if order.tobytes() not in tried:
+            line = _line(cut, some[order], copies, edges, late, signals)
+            tried[order.tobytes()] = [
+                (_cost(_fill(line, room, tear, TRY_CORES), price), way, tear) for tear in (False, True)
+            ]
+    best: tuple[float, list[Part]] | None = None
+    for _, way, tear in sorted((t for both in tried.values() for t in both), key=lambda t: t[0])[:FINALS]:
+        line = _line(cut, laid(spot, way), copies, edges, late, signals)
+        cores = _fill(line, room, tear, None)
+        cost = _cost(cores, price)
+        if best is None or cost < best[0]:
+            best = cost, [_part(bank, index, line, core, values, signals) for core in cores]
+    assert best is not None
+    return best[1]
 
 
-def room_of(bank: Bank, target: Target) -> Room:
-    """The room that a core of `target` has for neurons of `bank`."""
-    per_neuron = target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1
-    columns, rule = target.core.neurons // per_neuron, target.synapse
-    wide = weight_bits(rule, int(np.abs(bank.synapses.weight).max(initial=1)))
-    index = index_bits(rule, target.core.neurons)
-    control = np.zeros(columns + 1, np.int64)
-    for pulse in bank.pulses:
-        largest = int(np.abs(pulse.scale).max(initial=1))
-        control += pulse.axons * run_bits(rule, weight_bits(rule, largest), columns)
-    lists = rule.format == "list" and target.core.synapse_bits is not None
-    return Room(
-        typed=rule.format == "crossbar", columns=columns, axons=target.core.axons - bank.controls,
-        edges=target.core.output_edges, bits=target.core.synapse_bits if lists else None, dense=_both(rule, wide, columns),
-        sparse=_both(rule, wide + index, columns) if index is not None else None, control=control,
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """Pieces in one order, and when each of their keys comes the time before and after."""
+
+    who: I32  # (columns,); neuron
+    column: I64  # (pieces + 1,); first column of each piece
+    sent: I64  # (columns + 1,); outgoing edges of the columns before
+    start: I64  # (pieces + 1,); first key of each piece
+    key: I64  # (keys,)
+    slot: I64  # (keys,); equal for equal keys
+    slots: int
+    piece: I64  # (keys,)
+    before: I64  # (keys,); the piece before that has the key, or -1
+    after: I64  # (keys,); the piece after that has it, or the number of pieces
+    cells: I64  # (keys,); synapses of the whole piece
+    chain: I64  # (keys,); synapses of a key from its first piece to this one
+    late: I64  # (keys,); 1 where the delay takes bits
+    full: bool  # every neuron of a piece reads all of its keys
+
+
+def _line(cut: Pieces, order: I64, copies: I64, edges: I64, late: Array, signals: int) -> _Line:
+    members = _spread(cut.first, order)
+    who = cut.neuron[members]
+    each = copies[who]
+    size = np.diff(cut.first)[order]
+    column = np.append(0, np.cumsum(each))[np.append(0, np.cumsum(size))]
+    keys, many = _spread(cut.start, order), np.diff(cut.start)[order]
+    piece = np.repeat(np.arange(len(order)), many)
+    key = cut.key[keys]
+    found, slot = np.unique(key, return_inverse=True)
+    slot = slot.reshape(-1)
+    chained = np.argsort(slot, kind="stable")
+    wide = np.diff(column)
+    cells = np.where(wide[piece] == size[piece], cut.nnz[keys], wide[piece])
+    before, after = np.full(len(key), -1), np.full(len(key), len(order))
+    same = slot[chained][1:] == slot[chained][:-1]
+    before[chained[1:][same]] = piece[chained[:-1][same]]
+    after[chained[:-1][same]] = piece[chained[1:][same]]
+    run = np.cumsum(cells[chained])
+    chain = np.empty(len(key), np.int64)
+    chain[chained] = run
+    column_of = np.repeat(who, each)
+    full = cut.nnz == np.repeat(np.diff(cut.first), np.diff(cut.start))
+    return _Line(
+        who=column_of, column=column, sent=np.append(0, np.cumsum(edges[column_of])), start=np.append(0, np.cumsum(many)),
+        key=key, slot=slot, slots=len(found), piece=piece, before=before, after=after, cells=cells, chain=chain,
+        late=late[key % signals].astype(np.int64), full=bool(full.all()),
     )
 
 
-def _both(rule: SynapseRule, each: int, columns: int) -> I64:
-    return np.stack([run_bits(rule, each, columns), run_bits(rule, each + rule.delay_bits, columns)])
-
-
-def pack(bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target) -> list[Shard]:
-    """Shards that hold `copies` (neurons,) columns of each neuron; each column leaves over `edges` (neurons,).
-
-    `late` (signals,) marks sources that need a delay of their own. Among several orders of the bundles the one
-    with the fewest cores wins, then the fewest axons. Raises NoRoom where one neuron does not fit an empty core.
-    """
-    values = values_of(bank.synapses.weight) if target.synapse.format == "crossbar" else ()
-    room = room_of(bank, target)
-    signals = len(late)
-    parts = list(bundles(bank, copies > 0, values, signals, room.axons))
-    late = np.tile(late, max(len(values), 1)).astype(np.int64)
-    best: list[_Filled] | None = None
-    for order in _orders(bank, parts):
-        cores = _fill(index, [parts[i] for i in order], copies, edges, late, room)
-        if best is None or _cost(cores) < _cost(best):
-            best = cores
-    return [_shard(bank, index, core, values, signals) for core in best or []]
-
-
-def _cost(cores: Sequence[_Filled]) -> tuple[int, int]:
-    return len(cores), sum(len(core.key) for core in cores)
-
-
-def _orders(bank: Bank, parts: Sequence[Bundle]) -> Iterator[list[int]]:
-    """Orders of the bundles by tiles of several sizes; the channel comes first, for grouped layers."""
-    if not parts:
-        return
-    spot = bank.spot[[part.neuron[0] for part in parts]]
-    c, y, x = spot.T
-    seen = set()
-    for tile in (1, 2, 3, 4, 6, 8) if len(parts) <= TRY_ORDERS else (4,):
-        for keys in ((x, y, x // tile, y // tile, c), (c, x, y, x // tile, y // tile)):
-            order = np.lexsort(keys)
-            if order.tobytes() not in seen:
-                seen.add(order.tobytes())
-                yield order.tolist()
+def _spread(bounds: I64, order: I64) -> I64:
+    """The members of groups in an order; `bounds` (groups + 1,) says where each begins."""
+    size = np.diff(bounds)[order]
+    return np.asarray(np.arange(int(size.sum())) + np.repeat(bounds[:-1][order] - (np.cumsum(size) - size), size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Filled:
-    """A core's columns and axons; torn where a bundle came only in part."""
+    """A core's columns of a line, its keys, and what it takes."""
 
-    neuron: I32
-    key: I64
-    torn: bool
+    first: int
+    last: int  # one past
+    keys: I64  # positions in the line's keys, each key once
+    torn: bool  # a piece is there only in part
+    bits: int
+    asked: int  # axons
 
 
-def _fill(
-    index: int, parts: Sequence[Bundle], copies: I64, edges: I64, late: I64, room: Room
-) -> list[_Filled]:
-    """Next fit: a bundle goes to the open core if it fits there whole, or if it would fit no core whole."""
+def _cost(cores: Sequence[_Filled], price: float) -> float:
+    """Cores and the price of axons per column; a last core that is not full counts by its share."""
+    columns = cores[-1].last - cores[0].first
+    count = float(len(cores))
+    if len(cores) == TRY_CORES:
+        return (count + price * sum(core.asked for core in cores)) / columns
+    widest = max(core.last - core.first for core in cores)
+    count += 1e-3 * ((cores[-1].last - cores[-1].first) / widest - 1)
+    return (count + (price + 1e-7) * sum(core.asked for core in cores)) / columns
+
+
+def _fill(line: _Line, room: Room, tear: bool, most: int | None) -> list[_Filled]:
+    """Next fit: a core takes columns up to its first limit; unless `tear`, it leaves out a piece that fits a core whole."""
     out: list[_Filled] = []
-    core = _Core(room, late)
-    for part in parts:
-        columns = np.repeat(part.neuron, copies[part.neuron])
-        whole = len(columns)
-        while len(columns):
-            fits = core.fits(part, columns, edges)
-            if fits < len(columns) and core.columns and (fits == 0 or _alone(room, late, part, columns, edges)):
-                out.append(core.closed())
-                continue
-            if fits == 0:
-                raise NoRoom(f"neuron {columns[0]} of bank {index} does not fit an empty core")
-            core.torn |= fits < whole and (room.typed or part.nnz is not None)
-            core.add(part, columns[:fits], edges)
-            columns = columns[fits:]
-    if core.columns:
-        out.append(core.closed())
+    total, at, first = len(line.who), 0, 0
+    alone = _alone(line, room)
+    scratch = np.empty(line.slots, np.int64)
+    while at < total and (most is None or len(out) < most):
+        stop = min(total, at + room.columns)
+        if room.edges is not None:
+            stop = min(stop, int(np.searchsorted(line.sent, line.sent[at] + room.edges, "right")) - 1)
+        end = int(np.searchsorted(line.column, stop, "left"))  # one past the last piece in reach
+        new = line.before[line.start[first] : line.start[end]] < first
+        load = np.append(0, np.cumsum(new))[line.start[first + 1 : end + 1] - line.start[first]]
+        fit = int(np.searchsorted(load, room.axons, "right"))
+        stop = min(stop, int(line.column[first + fit]))
+        if room.bits is not None:
+            stop = _within(line, room, at, first, stop, scratch)
+        if stop <= at:
+            raise NoRoom
+        end = int(np.searchsorted(line.column, stop, "left"))
+        if not tear and line.column[end] > stop and line.column[end - 1] > at and alone[end - 1]:
+            end -= 1
+            stop = int(line.column[end])
+        span = slice(int(line.start[first]), int(line.start[end]))
+        keys = span.start + np.flatnonzero(line.before[span] < first)
+        bits = _bits(line, room, at, first, stop, scratch) if room.bits is not None else 0
+        torn = at > line.column[first] or stop < line.column[end]
+        out.append(_Filled(at, stop, keys, torn, bits, len(keys)))
+        at, first = stop, end if line.column[end] == stop else end - 1
     return out
 
 
-def _shard(bank: Bank, index: int, core: _Filled, values: tuple[int, ...], signals: int) -> Shard:
-    key = np.sort(core.key)
-    if core.torn:  # some neurons of a bundle went elsewhere, and may be the only ones that read an axon
-        key = np.intersect1d(key, _keys(bank, np.unique(core.neuron), values, signals))
+def _alone(line: _Line, room: Room) -> Array:
+    """Which pieces fit an empty core whole."""
+    wide = np.diff(line.column)
+    fine = wide <= room.columns
+    if room.edges is not None:
+        fine &= np.diff(line.sent[line.column]) <= room.edges
+    if room.bits is not None:
+        n = np.minimum(wide, room.columns)
+        cost = np.append(0, np.cumsum(room.dense[line.late, n[line.piece]]))
+        fine &= np.diff(cost[line.start]) + room.control[n] <= room.bits
+    return fine
+
+
+def _within(line: _Line, room: Room, at: int, first: int, stop: int, scratch: I64) -> int:
+    """The last column up to `stop` with which the core's memory suffices."""
+    assert room.bits is not None
+    if _bits(line, room, at, first, stop, scratch) <= room.bits:
+        return stop
+    low, high = at, stop  # low fits, high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        end = int(np.searchsorted(line.column, middle, "right")) - 1
+        if low < line.column[end] < high:  # whole pieces first
+            middle = int(line.column[end])
+        if _bits(line, room, at, first, middle, scratch) <= room.bits:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _bits(line: _Line, room: Room, at: int, first: int, stop: int, scratch: I64) -> int:
+    """Memory of the columns at..stop-1: on each axon a run from its first to its last column, or a list."""
+    end = int(np.searchsorted(line.column, stop, "left"))
+    span = slice(int(line.start[first]), int(line.start[end]))
+    piece = line.piece[span]
+    opens, closes = np.flatnonzero(line.before[span] < first), np.flatnonzero(line.after[span] >= end)
+    slot = line.slot[span]
+    scratch[slot[opens]] = opens
+    opens = scratch[slot[closes]]
+    begin = np.maximum(line.column[piece[opens]], at)
+    until = np.minimum(line.column[piece[closes] + 1], stop)
+    late = line.late[span][closes]
+    cost = room.dense[late, until - begin]
+    if room.sparse is not None and not line.full:
+        inside = np.minimum(line.column[first + 1], stop) - at
+        edge = stop - np.maximum(line.column[end - 1], at)
+        cells, chain = line.cells[span], line.chain[span]
+        lead = np.where(piece[opens] == first, np.minimum(cells[opens], inside), cells[opens])
+        lead = np.where(piece[opens] == end - 1, np.minimum(lead, edge), lead)
+        tail = np.where(piece[closes] == end - 1, np.minimum(cells[closes], edge), cells[closes])
+        count = np.where(
+            opens == closes, lead, chain[closes] - chain[opens] - cells[closes] + lead + tail
+        )
+        cost = np.minimum(cost, room.sparse[late, np.minimum(count, stop - at)])
+    return int(cost.sum()) + int(room.control[stop - at])
+
+
+def _part(bank: Bank, index: int, line: _Line, core: _Filled, values: tuple[int, ...], signals: int) -> Part:
+    neuron = line.who[core.first : core.last]
+    key = np.sort(line.key[core.keys])
+    if core.torn:  # some neurons of a piece went elsewhere, and may be the only ones that read an axon
+        key = _keys(bank, np.unique(neuron), values, signals)
     kind, source = np.divmod(key, signals)
     value = np.asarray(values, np.int16)[kind] if values else np.zeros(len(key), np.int16)
-    return Shard(bank=index, neuron=core.neuron, source=source.astype(np.int32), value=value)
+    edges = int(line.sent[core.last] - line.sent[core.first])
+    return Part(bank=index, neuron=neuron, source=source.astype(np.int32), value=value, bits=core.bits, edges=edges)
 
 
 def _keys(bank: Bank, neuron: I32, values: tuple[int, ...], signals: int) -> I64:
-    """The axons that some neurons read, as in `Bundle.key`."""
+    """The axons that some neurons read, as in `Pieces.key`."""
     s = bank.synapses
     taps, weight = s.taps[s.patch[neuron]].astype(np.int64), s.weight[s.row[neuron]]
     some = (taps != NO_TAP) & (weight != 0)
     kind = np.searchsorted(values, weight[some]) if values else 0
     return np.unique(taps[some] + signals * kind)
-
-
-def _alone(room: Room, late: I64, part: Bundle, columns: I32, edges: I64) -> bool:
-    """Whether all the columns fit an empty core."""
-    n = len(columns)
-    return (
-        n <= room.columns
-        and len(part.key) <= room.axons
-        and (room.edges is None or int(edges[columns].sum()) <= room.edges)
-        and (room.bits is None or int(room.dense[late[part.key], n].sum()) + int(room.control[n]) <= room.bits)
-    )
-
-
-class _Core:
-    """The open core while it is filled."""
-
-    def __init__(self, room: Room, late: I64) -> None:
-        self.room, self.late, keys = room, late, len(late)
-        self.count = np.zeros(keys, np.int64)  # synapses on each axon
-        self.first = np.zeros(keys, np.int64)  # first column that it reaches
-        self.last = np.zeros(keys, np.int64)  # one past the last column that it reaches
-        self.keys: list[I64] = []
-        self.taken: list[I32] = []
-        self.columns = self.axons = self.edges = self.bits = 0
-        self.torn = False
-
-    def closed(self) -> _Filled:
-        """What the core holds; the core is empty afterwards."""
-        key = np.concatenate(self.keys)
-        done = _Filled(np.concatenate(self.taken).astype(np.int32), key, self.torn)
-        self.count[key] = 0
-        self.keys, self.taken = [], []
-        self.columns = self.axons = self.edges = self.bits = 0
-        self.torn = False
-        return done
-
-    def fits(self, part: Bundle, columns: I32, edges: I64) -> int:
-        """How many of the columns fit, from the first on."""
-        room = self.room
-        new = int((self.count[part.key] == 0).sum())
-        if self.axons + new > room.axons:
-            return 0
-        most = min(len(columns), room.columns - self.columns)
-        if room.edges is not None and most:
-            most = int(np.searchsorted(np.cumsum(edges[columns[:most]]), room.edges - self.edges, "right"))
-        if room.bits is None or most == 0 or self._after(part, most, len(columns)) <= room.bits:
-            return most
-        low, high = 0, most  # low fits, high does not
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._after(part, middle, len(columns)) <= room.bits:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def _cells(self, part: Bundle, n: int, of: int) -> Array:
-        """Synapses that n columns add on each axon; an upper bound where only some of the bundle come."""
-        if part.nnz is not None and n == of == len(part.neuron):
-            return part.nnz
-        return np.full(len(part.key), n, np.int64)
-
-    def _after(self, part: Bundle, n: int, of: int) -> int:
-        """Bits in use after n columns were added."""
-        key, room, late = part.key, self.room, self.late[part.key]
-        old = self.count[key] > 0
-        first = np.where(old, self.first[key], self.columns)
-        after = room.dense[late, self.columns + n - first]
-        before = np.where(old, room.dense[late, self.last[key] - first], 0)
-        if room.sparse is not None:
-            after = np.minimum(after, room.sparse[late, self.count[key] + self._cells(part, n, of)])
-            before = np.minimum(before, room.sparse[late, self.count[key]])
-        control = int(room.control[self.columns + n] - room.control[self.columns])
-        return self.bits + int(after.sum() - before.sum()) + control
-
-    def add(self, part: Bundle, columns: I32, edges: I64) -> None:
-        n = len(columns)
-        if self.room.bits is not None:
-            self.bits = self._after(part, n, n)
-        new = part.key[self.count[part.key] == 0]
-        self.axons += len(new)
-        self.keys.append(new)
-        self.first[new] = self.columns
-        self.last[part.key] = self.columns + n
-        self.count[part.key] += self._cells(part, n, n)
-        self.taken.append(columns)
-        self.columns += n
-        self.edges += int(edges[columns].sum())

@@ -9,15 +9,24 @@ from types import MappingProxyType
 import numpy as np
 
 from spikebnn.arrays import I64, Array, door
-from spikebnn.partition.copies import Demand, connect, copies_of, no_demand, with_readers
+from spikebnn.partition.copies import (
+    Demand,
+    column_signals,
+    connect,
+    copies_of,
+    no_demand,
+    reach,
+    with_readers,
+)
 from spikebnn.partition.ease import eased
+from spikebnn.partition.join import join
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
 from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
 from spikebnn.partition.timing import Schedule, latest, relay, schedule
-from spikebnn.partition.types import INPUTS, Bank, Partition, Shard, Violation
+from spikebnn.partition.types import INPUTS, Bank, Part, Partition, Shard, Violation, layout
 from spikebnn.recipe import Recipe
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
@@ -97,11 +106,12 @@ def _attempt(network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bund
             splitters |= {packed}
             continue
         break
-    violations += core_violations(plan.banks, packed, plan.layers, target)
+    shards = join(plan.banks, packed, target)
+    violations += core_violations(plan.banks, shards, plan.layers, target)
     if violations:
         return None, tuple(violations)
     assert read is not None
-    return _partition(network, lowered, read, plan, packed, target), ()
+    return _partition(network, lowered, read, plan, shards, target), ()
 
 
 def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
@@ -121,25 +131,33 @@ def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
 
 def _pack_backward(
     plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target
-) -> list[Shard] | str | Violation:
-    """Shards in the order of banks; or the name of a bank whose readers should read relays."""
+) -> list[Part] | str | Violation:
+    """Parts in the order of banks; or the name of a bank whose readers should read relays."""
     demand = no_demand(plan.signals)
-    out: list[list[Shard]] = []
+    out: list[list[Part]] = []
     for index in range(len(plan.banks) - 1, -1, -1):
         bank = plan.banks[index]
         copies, edges = copies_of(bank, demand, heard, target)
         try:
-            shards = pack(bank, index, copies, edges, _late(bank, plan, target), target)
+            parts = pack(bank, index, copies, edges, _late(bank, plan, target), target, _price_of_axon(bank, inputs, target))
         except NoRoom:
             return _no_room(bank, target)
         copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
         if copied and bank.name not in splitters and _relays_are_cheaper(
-            bank, shards, demand, heard, inputs, plan.signals, target
+            bank, parts, demand, heard, inputs, plan.signals, target
         ):
             return bank.name
-        out.append(shards)
-        demand = with_readers(demand, shards)
-    return [shard for shards in reversed(out) for shard in shards]
+        out.append(parts)
+        demand = with_readers(demand, parts)
+    return [part for parts in reversed(out) for part in parts]
+
+
+def _price_of_axon(bank: Bank, inputs: int, target: Target) -> float:
+    """Cores that one axon asks of earlier banks, as a share of a core's columns; nothing where one column serves all."""
+    per_axons, _ = reach(target)
+    taps = bank.synapses.taps
+    inner = (taps >= inputs).sum() / max(1, int((taps >= 0).sum()))
+    return 0.0 if per_axons is None else float(inner) / per_axons / target.core.neurons
 
 
 def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
@@ -153,7 +171,7 @@ def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
 
 
 def _relays_are_cheaper(
-    bank: Bank, shards: Sequence[Shard], demand: Demand, heard: I64, inputs: int, signals: int, target: Target
+    bank: Bank, parts: Sequence[Part], demand: Demand, heard: I64, inputs: int, signals: int, target: Target
 ) -> bool:
     """Compare copies in place with a relay per neuron that is copied instead.
 
@@ -166,12 +184,12 @@ def _relays_are_cheaper(
     asked = with_readers(no_demand(signals), relays)
     thin, few = copies_of(bank, asked, heard, target)
     rest = pack(bank, 0, thin, few, np.zeros(signals, bool), target)
-    return _cores(rest, inputs, target) + len(relays) < _cores(shards, inputs, target)
+    return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
 
 
-def _cores(shards: Sequence[Shard], inputs: int, target: Target) -> float:
-    asked = sum(int((shard.source >= inputs).sum()) for shard in shards)
-    return len(shards) + asked / target.core.neurons
+def _cores(parts: Sequence[Part], inputs: int, target: Target) -> float:
+    asked = sum(int((part.source >= inputs).sum()) for part in parts)
+    return len(parts) + asked / target.core.neurons
 
 
 def _no_room(bank: Bank, target: Target) -> Violation:
@@ -187,7 +205,7 @@ def _partition(
 ) -> Partition:
     """The finished partition, wired."""
     routes, says = connect(plan.banks, shards, network.inputs, target)
-    first = np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in shards])]).astype(np.int64)
+    first = np.append(0, np.cumsum(layout(plan.banks, shards).columns))
     by_signal = np.argsort(says, kind="stable")
     at = by_signal[np.searchsorted(says[by_signal], read.rows[:, 1])]
     shard = np.searchsorted(first, at, side="right") - 1
@@ -205,12 +223,12 @@ def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: s
     """What the split, the relays and the copies cost."""
     columns: dict[str, int] = {}
     cores: dict[str, int] = {}
-    single = 0
+    single = len(np.unique(column_signals(plan.banks, shards)))
     for shard in shards:
-        role = plan.banks[shard.bank].role
-        columns[role] = columns.get(role, 0) + len(shard.neuron)
-        cores[role] = cores.get(role, 0) + 1
-        single += len(np.unique(shard.neuron))
+        for part in shard.parts:
+            role = plan.banks[part.bank].role
+            columns[role] = columns.get(role, 0) + len(part.neuron)
+            cores[role] = cores.get(role, 0) + (part is shard.parts[0])
     return MappingProxyType({
         "method": lowered.method, "layers": list(lowered.split), "period": plan.period,
         "readout": readout, "neurons": columns, "cores": cores, "copies": sum(columns.values()) - single,
@@ -219,8 +237,7 @@ def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: s
 
 def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
     there = np.zeros(plan.signals, bool)
-    for shard in shards:
-        there[plan.banks[shard.bank].first + shard.neuron] = True
+    there[column_signals(plan.banks, shards)] = True
     notes = []
     for bank in plan.banks:
         gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum())
@@ -231,5 +248,5 @@ def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
 
 def _lower_bound(plan: Schedule, shards: Sequence[Shard], target: Target) -> int:
     """Cores that the distinct neurons need by their number alone."""
-    neurons = {(shard.bank, int(n)) for shard in shards for n in np.unique(shard.neuron)}
-    return -(-len(neurons) // target.core.neurons)
+    neurons = len(np.unique(column_signals(plan.banks, shards)))
+    return -(-neurons // target.core.neurons)

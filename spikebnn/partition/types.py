@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -95,13 +95,55 @@ class Bank:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Shard:
-    """The part of a bank that sits on one core. Control axons follow the listed axons, pulse by pulse."""
+class Part:
+    """Neurons of one bank on one core. Control axons follow the listed axons, pulse by pulse."""
 
     bank: int
     neuron: I32  # (columns,); neuron of the bank; a copy repeats it
     source: I32  # (axons,); signal on each axon
     value: I16  # (axons,); crossbar: weight that the axon's type gives; list: 0
+    bits: int = 0  # synapse memory that it takes at most, where a core's is limited
+    edges: int = 0  # pairs of column and reading core that it sends to at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shard:
+    """What sits on one core: parts of one bank or several, whose columns and axons follow each other."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def columns(self) -> int:
+        return sum(len(part.neuron) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """Where every part of a list of shards begins, part by part."""
+
+    part: tuple[Part, ...]
+    shard: I64  # (parts,); the shard that it is on
+    bank: I64  # (parts,)
+    column: I64  # (parts,); its first column and its first axon on that shard
+    axon: I64
+    columns: I64  # (shards,); all columns and axons of a shard, controls included
+    axons: I64
+
+
+def layout(banks: Sequence[Bank], shards: Sequence[Shard]) -> Layout:
+    """The layout of shards on their cores."""
+    parts = tuple(part for shard in shards for part in shard.parts)
+    shard = np.repeat(np.arange(len(shards)), [len(shard.parts) for shard in shards])
+    wide = np.array([len(part.neuron) for part in parts], np.int64)
+    deep = np.array([len(part.source) + banks[part.bank].controls for part in parts], np.int64)
+    fresh = np.diff(shard, prepend=-1) != 0
+    begin = np.flatnonzero(fresh)[np.cumsum(fresh) - 1] if parts else shard
+    before = [np.cumsum(size) - size for size in (wide, deep)]
+    columns, axons = (np.bincount(shard, size, len(shards)).astype(np.int64) for size in (wide, deep))
+    return Layout(
+        part=parts, shard=shard, bank=np.array([part.bank for part in parts], np.int64),
+        column=before[0] - before[0][begin], axon=before[1] - before[1][begin], columns=columns, axons=axons,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,7 +151,7 @@ class Partition:
     """Which neuron sits with which on a core, who sends to whom, and when; places are not chosen yet."""
 
     banks: tuple[Bank, ...]  # in topological order
-    shards: tuple[Shard, ...]  # in the order of banks
+    shards: tuple[Shard, ...]  # one a core, in the order of their first banks
     routes: I32  # (routes, 5): shard, column, shard, axon, delay
     layers: tuple[ProgramLayer, ...]
     inputs: int

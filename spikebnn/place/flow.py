@@ -20,13 +20,13 @@ ASSUMED = "assumed: every neuron sends half of the most spikes that it can send 
 
 def first_columns(partition: Partition) -> I64:
     """Number of each shard's first column; one more entry with the number of all columns."""
-    return np.concatenate([[0], np.cumsum([len(shard.neuron) for shard in partition.shards])]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum([shard.columns for shard in partition.shards])]).astype(np.int64)
 
 
 def assumed(partition: Partition) -> Load:
     """The load without data: half a spike for a neuron that fires once at most, half a burst for a burst."""
     none = np.zeros(0)
-    each = [np.full(len(s.neuron), partition.banks[s.bank].burst / 2) for s in partition.shards]
+    each = [np.full(len(p.neuron), partition.banks[p.bank].burst / 2) for s in partition.shards for p in s.parts]
     return Load(spikes=door(np.concatenate([none, *each]), np.float64, None), source=ASSUMED)
 
 

@@ -99,7 +99,7 @@ def check_placement(placement: Placement, partition: Partition, target: Target) 
         _claim(far[0] <= t.reach[0] and far[1] <= t.reach[1], f"a packet goes {far} cores and reaches {t.reach}")
     if placement.load is None:
         return
-    columns = np.cumsum([0, *(len(shard.neuron) for shard in partition.shards)])
+    columns = np.cumsum([0, *(shard.columns for shard in partition.shards)])
     packets = placement.load.spikes[columns[source] + partition.routes[:, 1]]
     x_hops, y_hops, crossings = walked(t, place, source, goal, packets)
     for name, found in (("hops", x_hops + y_hops), ("crossings", crossings)):

@@ -1,0 +1,55 @@
+"""Join: parts that leave room on a core share it, also when they are of different banks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spikebnn.arrays import I64
+from spikebnn.partition.types import Bank, Part, Shard
+from spikebnn.program import SUBTRACT
+from spikebnn.target import Target
+
+
+def join(banks: Sequence[Bank], parts: Sequence[Part], target: Target) -> list[Shard]:
+    """Shards of one part or several: first fit, the largest part first; parts that no other could join stay alone.
+
+    Axons are not shared between parts, so columns, axons, edges and bits of a core are the sums of its parts'. On a
+    crossbar an axon type is a weight per neuron: parts use the same types, each with its own weights.
+    """
+    limit = _limits(target)
+    size = np.array([_size(banks[part.bank], part, target) for part in parts], np.int64).reshape(-1, len(limit))
+    order = np.argsort(-(size / limit).max(axis=1, initial=0), kind="stable")
+    least = size.min(axis=0, initial=0) if len(size) else limit
+    load = np.zeros((len(parts), len(limit)), np.int64)
+    core_of = np.zeros(len(parts), np.int64)
+    count = 0
+    still: I64 = np.zeros(0, np.int64)  # cores that something may still join
+    for k in order.tolist():
+        fits = np.flatnonzero((load[still] + size[k] <= limit).all(axis=1))
+        if len(fits):
+            core = int(still[fits[0]])
+        else:
+            core, count = count, count + 1
+            still = np.append(still, core)
+        load[core] += size[k]
+        core_of[k] = core
+        if (load[core] + least > limit).any():
+            still = still[still != core]
+    together: dict[int, list[Part]] = {}
+    for part, core in zip(parts, core_of.tolist(), strict=True):
+        together.setdefault(core, []).append(part)
+    return [Shard(parts=tuple(found)) for found in together.values()]
+
+
+def _limits(target: Target) -> I64:
+    c = target.core
+    free = 1 << 60
+    bits = c.synapse_bits if target.synapse.format == "list" and c.synapse_bits is not None else free
+    return np.array([c.neurons, c.axons, free if c.output_edges is None else c.output_edges, bits], np.int64)
+
+
+def _size(bank: Bank, part: Part, target: Target) -> tuple[int, int, int, int]:
+    cells = len(part.neuron) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
+    return cells, len(part.source) + bank.controls, part.edges, part.bits
