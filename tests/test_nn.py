@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import spikebnn
 import spikebnn.nn as bnn
+from spikebnn import data
 from spikebnn.evaluate import evaluate
-from spikebnn.importers import from_module
+from spikebnn.importers import from_module, save
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def blobs(seed=0, frames=512):
@@ -58,9 +65,48 @@ def test_a_limited_layer_sees_at_most_fan_in_different_inputs_and_every_input_is
     assert bnn.widest(layer) == layer.fan_in <= fan_in
 
 
-def test_outputs_that_cannot_be_shared_are_refused_with_the_number_that_can():
-    with pytest.raises(ValueError, match="10 outputs cannot be shared by 3 blocks of 8 inputs; take a multiple of 3"):
-        bnn.BinLinear(24, 10, fan_in=8)
+@given(inputs=st.integers(1, 12), per=st.integers(1, 30), outputs=st.integers(1, 24), kernel=st.integers(1, 3),
+       seed=st.integers(0, 9))  # fmt: skip
+def test_a_limited_convolution_sees_at_most_fan_in_inputs_or_says_what_would_do(inputs, per, outputs, kernel, seed):
+    try:
+        layer = bnn.BinConv2d(inputs, outputs, kernel, padding=kernel // 2, fan_in=per, seed=seed)
+    except ValueError as error:
+        divisors = [n for n in range(1, inputs + 1) if outputs % n == 0]
+        assert all(-(-inputs // n) * kernel**2 > per for n in divisors), error
+        assert re.search(r"take a fan_in of \d+ or more|take \d+ outputs or a multiple", str(error))
+        return
+    one = torch.eye(inputs * kernel**2).view(-1, inputs, kernel, kernel)  # one pixel of one channel at a time
+    middle = kernel // 2 if kernel % 2 else kernel - 1
+    reach = layer(one)[:, :, middle, middle]
+    assert int((reach != 0).sum(0).max()) <= layer.fan_in <= per
+    assert bool((reach != 0).any(1).all()), "every input is seen"
+
+
+def test_groups_are_the_fewest_that_divide_the_outputs():
+    assert bnn.BinConv2d(64, 64, 3, fan_in=128).groups == 8  # 14 channels of 9 pixels fit, so 5 groups or more
+    assert bnn.BinLinear(784, 1024, fan_in=128).blocks == 8
+    assert bnn.BinLinear(24, 10, fan_in=8).blocks == 5
+    assert bnn.BinConv2d(8, 12, 3).groups == bnn.BinLinear(8, 12, fan_in=8).blocks == 1
+
+
+def test_a_fan_in_that_cannot_be_kept_is_refused_with_what_would_do():
+    few = "3 outputs can be shared by at most 3 groups, which read 8 each, and fan_in=6 needs 4 groups of the 24 inputs; "
+    with pytest.raises(ValueError, match=few + "take 4 outputs or a multiple"):
+        bnn.BinLinear(24, 3, fan_in=6)
+    with pytest.raises(ValueError, match="which read 36 inputs each, and fan_in=18 needs 4 groups of the 8 channels"):
+        bnn.BinConv2d(8, 2, 3, fan_in=18)
+    with pytest.raises(ValueError, match="fan_in=20 is less than the 25 pixels that a neuron reads of one channel; take a"):
+        bnn.BinConv2d(8, 16, 5, fan_in=20)
+    with pytest.raises(ValueError, match="groups=2 and fan_in=20 both say how channels are grouped; give one of them"):
+        bnn.BinConv2d(8, 16, 3, groups=2, fan_in=20)
+
+
+@given(seed=st.integers(0, 99))
+def test_limited_layers_in_a_row_mix_what_they_read(seed):
+    one, two, three = (layer(torch.eye(64)) != 0 for layer in (bnn.BinLinear(64, 64, fan_in=16, seed=seed),) * 3)
+    reached = one.float() @ two.float()  # (inputs, outputs); how many ways lead from an input to an output
+    assert float((reached > 0).float().mean()) > 0.8, "nearly everything after two layers"
+    assert bool((reached @ three.float() > 0).all()), "everything after three"
 
 
 def test_a_convolution_of_channels_that_do_not_divide_is_refused():
@@ -147,3 +193,29 @@ def test_an_exported_net_scores_without_torch_as_with_it(frozen):
     found = evaluate(network, {network.inputs[0]: x.numpy()}, [name])[name]
     with torch.no_grad():
         np.testing.assert_array_equal(found, model(x).numpy())
+
+
+def test_a_net_trained_with_a_fan_in_lies_on_cores_of_128_inputs_with_no_split(tmp_path):
+    """Fashion-MNIST, briefly: 500 shipped images, convolutions and dense layers, exported and mapped from the file."""
+    frames = data.load(ROOT / "examples/fashion_mnist/test_500.npz")
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        bnn.Thermometer([64, 128, 192]), nn.MaxPool2d(2),
+        bnn.BinConv2d(3, 16, 3, stride=2, fan_in=128), nn.BatchNorm2d(16), bnn.Sign(),  # 6x6
+        bnn.BinConv2d(16, 32, 3, stride=2, padding=1, fan_in=128), nn.BatchNorm2d(32), bnn.Sign(),  # 3x3
+        nn.Flatten(), bnn.BinLinear(288, 120, fan_in=128), nn.BatchNorm1d(120), bnn.Sign(),
+        bnn.Votes(10), bnn.Scale(12),
+    )  # fmt: skip
+    assert [m.groups for m in model if isinstance(m, bnn.BinConv2d)] == [1, 2]
+    assert bnn.widest(model) <= 128
+    x, y = torch.from_numpy(frames.x), torch.from_numpy(frames.y)
+    bnn.fit(model, x, y, epochs=6, batch=50)
+    assert bnn.accuracy(model, x, y) > 0.6, "it learns"
+    save(bnn.freeze(model.eval()), x[:2], tmp_path / "net.pt")
+    program = spikebnn.map(tmp_path / "net.pt", "truenorth-sim")
+    assert program.header["split"]["method"] == "none"
+    assert {layer.role for layer in program.layers} <= {"whole", "readout"}
+    assert program.period == 1
+    some = frames.x[:100]
+    run = spikebnn.run(program, some)
+    np.testing.assert_array_equal(run.scores, spikebnn.original(tmp_path / "net.pt", some))

@@ -81,55 +81,93 @@ class _Binary(nn.Module):
             self.register_buffer("weight", torch.where(weight.detach() >= 0, 1, -1).to(torch.int8))
 
 
+def groups_for(inputs: int, outputs: int, fan_in: int | None, area: int = 1) -> int:
+    """The fewest groups in which no neuron reads more than `fan_in` inputs, each group with its share of the outputs.
+
+    `inputs` are features, or channels of which a neuron reads `area` pixels each. The groups divide the outputs, and
+    none is empty. Raises ValueError where no number of groups will do, with what would.
+    """
+    if fan_in is None:
+        return 1
+    if fan_in < area:
+        raise ValueError(f"fan_in={fan_in} is less than the {area} pixels that a neuron reads of one channel; "
+                         f"take a fan_in of {area} or more, or a smaller kernel")
+    needed = -(-inputs // (fan_in // area))
+    most = max(n for n in range(1, min(inputs, outputs) + 1) if outputs % n == 0)
+    if needed > most:
+        of, each = ("channels", f"{-(-inputs // most) * area} inputs") if area > 1 else ("inputs", f"{-(-inputs // most)}")
+        raise ValueError(f"{outputs} outputs can be shared by at most {most} groups, which read {each} each, and "
+                         f"fan_in={fan_in} needs {needed} groups of the {inputs} {of}; take {needed} outputs or a multiple")
+    return next(n for n in range(needed, most + 1) if outputs % n == 0)
+
+
+def dealt(inputs: int, groups: int, seed: int) -> Tensor:
+    """An order that deals `inputs` to `groups` of equal size, at random; where they do not divide, some come twice."""
+    order = torch.randperm(inputs, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([order, order[: groups * -(-inputs // groups) - inputs]])
+
+
 class BinLinear(_Binary):
     """A dense layer of ±1 weights without bias: (frames, inputs) to (frames, outputs).
 
-    With `fan_in` the inputs are dealt (in an order drawn from `seed`) into blocks of at most `fan_in`, and each
-    block feeds its own share of the outputs, so that no neuron sees more than `fan_in` inputs. Output
-    j belongs to block j // (outputs / blocks); `outputs` must be a multiple of the number of blocks.
+    With `fan_in` the inputs are dealt (in an order drawn from `seed`) into groups of at most `fan_in`, and each
+    group feeds its own share of the outputs, so that no neuron sees more than `fan_in` inputs: the fewest groups
+    that divide the outputs. Group g makes the outputs from g * outputs / groups on; the next layer with a `fan_in`
+    deals them anew, so that after two such layers an output hears most inputs, and after three all, unless there are
+    more groups than a neuron has inputs. Groups instead of splits are Eedn's way: Esser et al. 2016.
     """
 
     order: Tensor
 
     def __init__(self, inputs: int, outputs: int, fan_in: int | None = None, seed: int = 0) -> None:
-        blocks = 1 if fan_in is None else -(-inputs // fan_in)
-        if outputs % blocks:
-            raise ValueError(f"{outputs} outputs cannot be shared by {blocks} blocks of {fan_in} inputs; "
-                             f"take a multiple of {blocks}")
+        blocks = groups_for(inputs, outputs, fan_in)
         width = -(-inputs // blocks)
         super().__init__(outputs, width)
         self.inputs, self.outputs, self.blocks, self.fan_in = inputs, outputs, blocks, width
         if blocks > 1:
-            order = torch.randperm(inputs, generator=torch.Generator().manual_seed(seed))
-            self.register_buffer("order", torch.cat([order, order[: blocks * width - inputs]]))
+            self.register_buffer("order", dealt(inputs, blocks, seed))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.blocks == 1:
             return functional.linear(x, self.binary())
-        dealt = x.index_select(1, self.order)[:, :, None, None]
-        return functional.conv2d(dealt, self.binary()[:, :, None, None], groups=self.blocks).flatten(1)
+        chosen = x.index_select(1, self.order)[:, :, None, None]
+        return functional.conv2d(chosen, self.binary()[:, :, None, None], groups=self.blocks).flatten(1)
 
     def extra_repr(self) -> str:
         return f"{self.inputs}, {self.outputs}, blocks={self.blocks}, fan_in={self.fan_in}"
 
 
 class BinConv2d(_Binary):
-    """A 2-D convolution of ±1 weights without bias; zeros at the border are absent inputs, not -1."""
+    """A 2-D convolution of ±1 weights without bias; zeros at the border are absent inputs, not -1.
+
+    `groups` takes channels in a row, as PyTorch does. With `fan_in` the layer chooses its groups itself, the fewest
+    in which no neuron reads more than `fan_in` inputs (channels of its group times pixels of the kernel), and deals
+    the channels to them in an order drawn from `seed`, so that no Shuffle is needed between such layers.
+    """
+
+    order: Tensor
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0,
-                 groups: int = 1) -> None:
+                 groups: int = 1, fan_in: int | None = None, seed: int = 0) -> None:
+        if groups > 1 and fan_in is not None:
+            raise ValueError(f"groups={groups} and fan_in={fan_in} both say how channels are grouped; give one of them")
         if inputs % groups or outputs % groups:
             raise ValueError(f"{inputs} inputs and {outputs} outputs cannot be split into {groups} groups")
-        super().__init__(outputs, inputs // groups, kernel, kernel)
-        self.stride, self.padding, self.groups = stride, padding, groups
-        self.fan_in = inputs // groups * kernel * kernel
+        own = groups_for(inputs, outputs, fan_in, kernel * kernel)
+        width = -(-inputs // max(groups, own))
+        super().__init__(outputs, width, kernel, kernel)
+        self.inputs, self.stride, self.padding, self.groups = inputs, stride, padding, max(groups, own)
+        self.fan_in, self.deals = width * kernel * kernel, own > 1
+        if self.deals:
+            self.register_buffer("order", dealt(inputs, own, seed))
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x, self.binary(), None, self.stride, self.padding, 1, self.groups)
+        chosen = x.index_select(1, self.order) if self.deals else x
+        return functional.conv2d(chosen, self.binary(), None, self.stride, self.padding, 1, self.groups)
 
     def extra_repr(self) -> str:
-        out, per_group, k, _ = self.weight.shape
-        return (f"{per_group * self.groups}, {out}, {k}, stride={self.stride}, padding={self.padding}, "
+        out, _, k, _ = self.weight.shape
+        return (f"{self.inputs}, {out}, {k}, stride={self.stride}, padding={self.padding}, "
                 f"groups={self.groups}, fan_in={self.fan_in}")
 
 
