@@ -115,7 +115,7 @@ def energy(
     - synaptic_event: set synapses on active axons; those stored in indexed lists at synaptic_event_indexed, where the
       target has that price, see `spikebnn.formats`.
     - neuron_update: every neuron in every tick; it costs neuron_active in a tick with input and neuron_idle otherwise.
-      How many had input is exact where the simulator counted it, and an interval elsewhere: `traffic.active_updates`.
+      How many had input is counted by some simulators, and an interval elsewhere: `traffic.active_updates`.
     - spike: spikes of all neurons. message: one per spike and route. tile_local: messages that make no hop.
     - hop_x, hop_y, chip_crossing: hops of those messages between the routers of the placed cores.
     - memory_scan, barrier: per chip in use and tick. static_power: per chip in use, over the active time
@@ -192,8 +192,9 @@ def _updates(target: Target, counts: Counts, program: Program, frames: int) -> I
     if plain.state != KNOWN:
         return plain
     active = active_updates(counts, program)
-    counted = "counted" if active.lo == active.hi else "not counted"
-    return _two_prices(target, plain, keys, active, f"{_part(active, updates)} of them with input, {counted}")
+    counted = "bounded" if counts.active_updates is None else "counted"
+    text = f"{_part(active, updates)} of them with input or a leak, {counted}"
+    return _two_prices(target, plain, keys, active, text)
 
 
 def _part(some: Interval, whole: int) -> str:

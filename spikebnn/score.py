@@ -195,6 +195,7 @@ def score(
         cores=cores,
         use=use_of(program, target),
         host=_host(program),
+        active_updates=None if counts.active_updates is None else int(counts.active_updates.sum()),
         rate=rate,
     )
 

@@ -82,19 +82,24 @@ def check_traffic(moved: Traffic, counts: Counts, program: Program, target: Targ
 
 
 def active_updates(counts: Counts, program: Program) -> Interval:
-    """How many neuron updates found input, over all frames.
+    """How many neuron updates cost as much as those with input, over all frames.
 
-    Simulators do not count this. It is at least synaptic events / axons, since a neuron takes at most one event per
-    axon and tick, and at most the synaptic events, plus the updates of neurons with a leak, which some chips count as
-    input. The best guess is the upper end, rarely far off: a neuron of a dense layer meets an active axon in
-    almost every tick in which a frame arrives.
+    Where the simulator counted them, they are at least that many. Elsewhere they are at least synaptic events / active
+    axons, since a neuron takes at most one event per active axon, which is exact for a dense layer whose neurons have
+    a synapse on every axon; and at most the synaptic events. Neurons with a leak may be updated in every tick, which
+    some chips count as input; that is in the upper end and in the best guess.
     """
     lo = hi = 0
     for c, core in enumerate(program.cores):
         events = counts.synaptic_events[:, c].astype(np.int64)
         updates = core.neurons * program.period
         leaky = int((core.leak != 0).sum()) * program.period
-        most = np.minimum(updates, events + leaky)
-        least = np.minimum(most, -(-events // max(core.axons, 1)))
+        if counts.active_updates is not None:
+            least = counts.active_updates[:, c].astype(np.int64)
+            most = np.minimum(updates, least + leaky)
+        else:
+            most = np.minimum(updates, events + leaky)
+            axons = np.clip(counts.axon_events[:, c], 1, max(core.axons, 1))
+            least = np.minimum(most, -(-events // axons))
         lo, hi = lo + int(least.sum()), hi + int(most.sum())
     return Interval(lo=float(lo), v=float(hi), hi=float(hi))

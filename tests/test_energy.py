@@ -10,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.energy import INCLUDED, NONE, UNKNOWN, combine, energy
+from spikebnn.formats import connected
 from spikebnn.interval import Interval, exactly
 from spikebnn.program import ProgramLayer
 from spikebnn.run import Counts
+from spikebnn.simulate import layout
+from spikebnn.simulate.reference import Reference
 from spikebnn.target import hops, tile_shape
 from spikebnn.targets import load_target, target_names
 from spikebnn.timing import timing
 from spikebnn.traffic import active_updates, traffic
 from tests.strategies_energy import core, counts, program, programs
+from tests.strategies_program import program_any, program_layered
 
 # Nearest neighbours on a board of 32 Loihi chips (Frady 2020): 76 800 neurons for 60 steps, 667 to 750 input spikes that
 # reach every neuron, 1.33 mJ measured without static power. Prediction against measurement, for both preset's constants.
@@ -190,15 +194,55 @@ def test_hops_are_counted_between_tiles() -> None:
     assert hops(top, (0, 15, 0), (1, 0, 0)) == (1, 0, 1)
 
 
+def counted_by_hand(axon_events: int, synaptic_events: int, active: int | None = None) -> Counts:
+    return Counts(
+        spikes=np.array([[0]]), axon_events=np.array([[axon_events]]), synaptic_events=np.array([[synaptic_events]]),
+        neuron_spikes=np.zeros(4, np.int64), active_updates=None if active is None else np.array([[active]]),
+    )  # fmt: skip
+
+
 def test_neurons_with_input_are_bounded_from_both_sides() -> None:
     made = program((core(neurons=4, axons=8),))
-    counted = Counts(
-        spikes=np.array([[0]]),
-        axon_events=np.array([[2]]),
-        synaptic_events=np.array([[9]]),
-        neuron_spikes=np.zeros(4, np.int64),
-    )
-    assert active_updates(counted, made) == Interval(lo=2, v=4, hi=4)
+    assert active_updates(counted_by_hand(3, 3), made) == Interval(lo=1, v=3, hi=3)
+    assert active_updates(counted_by_hand(2, 5), made) == Interval(lo=3, v=4, hi=4)
+
+
+def test_the_bounds_of_a_dense_core_meet() -> None:
+    made = program((core(neurons=4, axons=8),))
+    assert active_updates(counted_by_hand(5, 5 * 4), made) == exactly(4.0)
+
+
+def test_counted_updates_are_taken_and_a_leak_may_add_to_them() -> None:
+    quiet, leaky = (program((core(neurons=4, axons=8, leak=leak),)) for leak in (0, 1))
+    assert active_updates(counted_by_hand(3, 3, 2), quiet) == exactly(2.0)
+    assert active_updates(counted_by_hand(3, 3, 2), leaky) == Interval(lo=2, v=4, hi=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(made=program_any(), seed=st.integers(0, 99))
+def test_the_slow_twin_counts_the_neurons_that_found_input(made, seed: int) -> None:
+    """Against a walk over every tick, axon and neuron of one stream."""
+    session = Reference().load(made)
+    bits = np.random.default_rng(seed).integers(0, 2, (3, made.encoder.ticks, made.inputs), np.uint8)
+    lines = layout.drive(made, bits)
+    arriving = layout.arrivals(session.wiring, lines, session.ticks(lines).spikes)
+    counted = session.frames(bits).counts
+    for c, part in enumerate(made.cores):
+        own = arriving[0, :, session.wiring.axon_first[c] : session.wiring.axon_first[c + 1]]
+        hears = (own.astype(int) @ connected(part).T.astype(int)) > 0  # (ticks, neurons)
+        for frame in range(3):
+            ticks = [slice(start + frame * made.period, start + (frame + 1) * made.period) for start in part.start]
+            wanted = sum(int(hears[window, n].sum()) for n, window in enumerate(ticks))
+            assert counted.active_updates[frame, c] == wanted
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=program_layered(), seed=st.integers(0, 99))
+def test_the_bounds_hold_what_is_counted(made, seed: int) -> None:
+    bits = np.random.default_rng(seed).integers(0, 2, (4, made.encoder.ticks, made.inputs), np.uint8)
+    counted = Reference().load(made).frames(bits).counts
+    bounds = active_updates(dataclasses.replace(counted, active_updates=None), made)
+    assert bounds.lo <= counted.active_updates.sum() <= bounds.hi
 
 
 def test_the_fastest_tick_is_set_by_the_busiest_core() -> None:

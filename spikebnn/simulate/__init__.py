@@ -10,7 +10,7 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.encode import decode, encode
 from spikebnn.program import Program
-from spikebnn.run import Counts, Run
+from spikebnn.run import Counts, Run, joined_updates
 from spikebnn.sbnn import digest
 from spikebnn.simulate import registry
 from spikebnn.simulate.layout import FRAMES_PER_STREAM
@@ -60,6 +60,7 @@ def run(program: Program, x: Array, simulator: str = "bitwise", record: bool = F
             axon_events=np.concatenate([c.axon_events for c in counts]),
             synaptic_events=np.concatenate([c.synaptic_events for c in counts]),
             neuron_spikes=np.sum([c.neuron_spikes for c in counts], axis=0, dtype=np.int64),
+            active_updates=joined_updates(counts),
         ),
         seconds=seconds,
         raster=np.concatenate(rasters) if record else None,

@@ -14,7 +14,7 @@ import numpy as np
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.errors import InputError
 from spikebnn.program import Program
-from spikebnn.run import Counts
+from spikebnn.run import Counts, joined_updates
 from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.tally import Tally
 from spikebnn.simulate.wiring import Wiring, last_tick, line_count
@@ -158,6 +158,7 @@ def join(parts: list[Answer], program: Program, wiring: Wiring, record: bool) ->
             axon_events=np.concatenate([c.axon_events for c in counts]),
             synaptic_events=np.concatenate([c.synaptic_events for c in counts]),
             neuron_spikes=np.sum([c.neuron_spikes for c in counts], axis=0, dtype=np.int64),
+            active_updates=joined_updates(counts),
         ),
         raster=np.concatenate(rasters) if record else None,
     )

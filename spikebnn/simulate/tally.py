@@ -1,4 +1,4 @@
-"""Counting in windows: spikes, axon events, synaptic events and the readout's sums, tick by tick.
+"""Counting in windows: spikes, axon events, synaptic events, neurons with input and the readout's sums, tick by tick.
 
 A neuron's spike belongs to the frame in whose window of that neuron it falls. An axon event, and the synaptic
 events it causes, belong to the frame in whose window they fall of the earliest neuron the axon reaches.
@@ -11,6 +11,8 @@ import numpy as np
 from spikebnn.arrays import U8, Array
 from spikebnn.program import Program
 from spikebnn.run import Counts
+from spikebnn.simulate.active import active as active_neurons
+from spikebnn.simulate.active import groups
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
 
@@ -26,6 +28,8 @@ class Tally:
         self.spikes = np.zeros((streams, per, cores), np.int64)
         self.axon_events = np.zeros((streams, per, cores), np.int64)
         self.synaptic_events = np.zeros((streams, per, cores), np.int64)
+        self.updates = np.zeros((streams, per, cores), np.int64)  # of neurons with input
+        self.groups = groups(program, wiring) if frames else []
         self.sums = np.tile(program.base.astype(np.int64), (streams, per, 1))
         wide = np.int64 if program.period > 255 else np.uint8
         self.raster = np.zeros((streams, per if record else 0, wiring.neurons), wide)
@@ -85,6 +89,11 @@ class Tally:
                     )
             else:
                 self.sums[:, frame] += np.rint(spikes.astype(np.float64) @ share).astype(np.int64)
+        heard = bool(axons.any())
+        for group in self.groups[number] if heard and self.groups else ():
+            frame = (tick - group[0]) // period
+            if 0 <= frame < self.frames:
+                self.updates[:, frame, number] += active_neurons(group, axons)
         active = axons.astype(np.float64) if events else axons
         for start, weights in events:
             frame = (tick - start) // period
@@ -106,6 +115,7 @@ class Tally:
                 axon_events=flat(self.axon_events),
                 synaptic_events=flat(self.synaptic_events),
                 neuron_spikes=self.neuron_spikes,
+                active_updates=flat(self.updates),
             ),
             raster=np.minimum(flat(self.raster), 255).astype(np.uint8) if self.record else None,
         )
