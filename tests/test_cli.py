@@ -123,7 +123,7 @@ def test_a_shipped_name_does_not_price_what_was_mapped_for_an_edited_copy(capsys
     scenario = tmp_path / "s.toml"
     scenario.write_text(f'[source]\nfile = "{TEST}"\nrate = 10.0\n[network]\nprogram = "a.sbnn"\n', encoding="utf-8")
     assert main(["stream", str(scenario), "--limit", "4"]) == 2
-    remedy = "name the net and the target file in [network] in place of the program"
+    remedy = "name the target file it was mapped with"
     assert capsys.readouterr().err == f"{head}{remedy}\n"
 
 

@@ -12,9 +12,7 @@ import pytest
 
 import spikebnn
 from spikebnn import data
-from spikebnn.stream import load_scenario, scenario_names, stream
-from spikebnn.stream.source import rows
-from spikebnn.stream.window import windows
+from spikebnn.stream import scenario_names, stream, training_frames
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NETS = {
@@ -31,10 +29,8 @@ def frames_for(name):
     kept = NETS[name][1]
     if kept is not None:
         return data.load(EXAMPLES / kept)
-    plan = load_scenario(name.split("/")[0])
-    found = list(windows(rows(plan.source), plan.rows, plan.hop))
-    x = np.stack([w.values.ravel() for w in found]).astype(np.float32)
-    return data.Frames(x=x, y=np.array([int(w.label) for w in found]))
+    found = training_frames(name.split("/")[0])
+    return data.Frames(x=found.x.reshape(len(found.x), -1).astype(np.float32), y=found.y)
 
 
 @pytest.mark.parametrize("name", NETS)

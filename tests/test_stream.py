@@ -16,11 +16,12 @@ from spikebnn import sbnn
 from spikebnn.energy import energy
 from spikebnn.errors import InputError
 from spikebnn.program import NO_FLOOR
-from spikebnn.stream import Decision, load_scenario, stream
-from spikebnn.stream.play import BATCH
-from spikebnn.stream.source import Row
+from spikebnn.stream import Decision, SourcePlan, load_scenario, stream
+from spikebnn.stream.samples import Samples
+from spikebnn.stream.scenario import KEYS, policy_of
+from spikebnn.stream.sources import Block
 from spikebnn.stream.view import line, view
-from spikebnn.stream.window import windows
+from spikebnn.stream.window import Cutter
 from spikebnn.targets import load_target
 from spikebnn.threshold import Encoder
 from tests.strategies_program import make_core, make_program
@@ -57,54 +58,59 @@ def one_hot(chosen, channels=3):
     return np.eye(channels)[np.asarray(chosen)]
 
 
-def rows_of(values):
-    return [Row(None if v is None else np.array([float(v)]), None, None) for v in values]
+def rows_of(values, segments=None, policy="skip", **facts):
+    """Clean rows of one channel, as the stream makes them."""
+    x = np.array([np.nan if v is None else v for v in values], float)[:, None]
+    plan = SourcePlan(file="x.npz", policy=policy_of(policy), **facts)
+    samples = Samples(plan, 1.0, "rows", None, "x")
+    named = None if segments is None else np.array(segments)
+    done = [samples.push(Block(values=x, position={}, segments=named)), samples.finish()]
+    return [rows for rows in done if rows is not None and len(rows)]
+
+
+def cut(rows, size, hop):
+    """All windows, each as (last row, bad, values, mended)."""
+    cutter = Cutter(size, hop)
+    found = [windows for part in rows for windows in cutter.push(part, 4)]
+    return [(int(w.row[k]), bool(w.bad[k]), w.values[k, :, 0].tolist(), int(w.mended[k])) for w in found for k in range(len(w))]
 
 
 @given(count=st.integers(0, 30), size=st.integers(1, 6), hop=st.integers(1, 8))
 def test_a_window_is_the_last_rows_once_every_hop(count, size, hop):
-    found = list(windows(rows_of(range(count)), size, hop))
-    ends = list(range(size - 1, count, hop))
-    assert [w.row for w in found] == ends
-    for w in found:
-        assert w.values[:, 0].tolist() == list(range(w.row - size + 1, w.row + 1))
+    found = cut(rows_of(range(count)), size, hop)
+    assert [row for row, *_ in found] == list(range(size - 1, count, hop))
+    for row, _, values, _ in found:
+        assert values == list(range(row - size + 1, row + 1))
 
 
 @given(bad=st.sets(st.integers(0, 19)), size=st.integers(1, 5))
 def test_a_window_is_missed_exactly_when_it_holds_a_bad_row(bad, size):
     values = [np.nan if k in bad else k for k in range(20)]
-    for w in windows(rows_of(values), size, 1):
-        assert (w.values is None) == bool(bad & set(range(w.row - size + 1, w.row + 1)))
+    for row, missed, _, _ in cut(rows_of(values), size, 1):
+        assert missed == bool(bad & set(range(row - size + 1, row + 1)))
 
 
 @given(bad=st.sets(st.integers(0, 19)), size=st.integers(1, 5))
 def test_held_rows_repeat_the_last_good_one(bad, size):
     values = [None if k in bad else k for k in range(20)]
-    for w in windows(rows_of(values), size, 1, "hold"):
-        span = range(w.row - size + 1, w.row + 1)
+    for row, missed, held, mended in cut(rows_of(values, policy="hold"), size, 1):
+        span = range(row - size + 1, row + 1)
         wanted = [max((j for j in range(k + 1) if j not in bad), default=None) for k in span]
         if None in wanted:
-            assert w.values is None
+            assert missed
         else:
-            assert w.values[:, 0].tolist() == wanted
-            assert w.held == len(bad & set(span))
+            assert held == wanted
+            assert mended == len(bad & set(span))
 
 
 @given(cuts=st.lists(st.integers(0, 4), max_size=25), size=st.integers(1, 4))
 def test_no_window_reaches_across_a_change_of_segment(cuts, size):
-    rows = [Row(np.array([float(k)]), None, str(s)) for k, s in enumerate(cuts)]
-    for w in windows(rows, size, 1, "hold"):
-        assert len({cuts[k] for k in range(w.row - size + 1, w.row + 1)}) == 1
-
-
-def test_rows_of_different_length_are_refused():
-    rows = [Row(np.zeros(3), None, None), Row(np.zeros(2), None, None)]
-    with pytest.raises(InputError, match="Row 1 has 2 readings, and the rows before it have 3"):
-        list(windows(rows, 1, 1))
+    for row, *_ in cut(rows_of(range(len(cuts)), cuts, "hold"), size, 1):
+        assert len({cuts[k] for k in range(row - size + 1, row + 1)}) == 1
 
 
 def test_a_stream_decides_every_row_as_a_run_does_and_knows_when_it_is_wrong(tmp_path):
-    truth = np.random.default_rng(0).integers(0, 3, 2 * BATCH + 7)
+    truth = np.random.default_rng(0).integers(0, 3, 135)
     x = one_hot(truth)
     x[5] = [0, 0, 0]  # tie: class 0
     truth[5] = 2
@@ -164,7 +170,7 @@ def test_held_rows_are_decided_and_counted(tmp_path):
     x = one_hot([0, 1, 2])
     x[1, 0] = np.nan
     path = telemetry(tmp_path, chooser(), x)
-    path.write_text(path.read_text().replace("rate", 'missing = "hold"\nrate'))
+    path.write_text(path.read_text().replace("rate", 'policy = "hold"\nrate'))
     seen = []
     report = stream(path, on_decision=seen.append)
     assert [d.chosen for d in seen] == [0, 0, 2]
@@ -190,12 +196,12 @@ def test_a_window_of_rows_feeds_the_network_row_after_row(tmp_path):
 
 def test_a_window_that_does_not_fill_the_network_says_what_it_holds(tmp_path):
     path = telemetry(tmp_path, chooser(rows=3), one_hot([0, 1, 2]))
-    with pytest.raises(InputError, match=r"A window of 1 rows of 3 readings holds 3 values, and the network takes 9"):
+    with pytest.raises(InputError, match=r"^a window of 1 rows of 3 values holds 3, and the network takes 9"):
         stream(path)
 
 
 def test_readings_that_are_not_whole_are_refused_by_a_network_of_whole_numbers(tmp_path):
-    with pytest.raises(InputError, match=r"whole numbers from -32768 to 32767, and row 0 or a later one holds 0.5"):
+    with pytest.raises(InputError, match=r"whole numbers from -32768 to 32767, and the window that ends in row 0 holds 0.5"):
         stream(telemetry(tmp_path, chooser(), np.full((3, 3), 0.5)))
 
 
@@ -222,23 +228,23 @@ def test_true_and_false_are_labels(tmp_path):
 
 def test_a_label_that_is_no_class_is_refused(tmp_path):
     path = telemetry(tmp_path, chooser(), one_hot([0]), y=np.array([3]))
-    with pytest.raises(InputError, match=r"Row 0 is labelled '3', which is none of the classes \(0 to 2\)"):
+    with pytest.raises(InputError, match=r"^row 0 is labelled '3', which is none of the classes \(0 to 2\)"):
         stream(path)
 
 
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     path = telemetry(tmp_path, chooser(), one_hot([0]), scenario='[report]\nclasses = ["a", "b"]\n')
-    with pytest.raises(InputError, match="names 2 classes, and the network tells 3 apart"):
+    with pytest.raises(InputError, match="^2 classes are named, and the network tells 3 apart"):
         stream(path)
 
 
-def test_ctrl_c_ends_a_stream_with_what_was_decided(tmp_path):
+def test_ctrl_c_ends_a_stream_with_the_batch_that_was_decided(tmp_path):
     def impatient(decision):
         if decision.number == 9:
             raise KeyboardInterrupt
 
     report = stream(telemetry(tmp_path, chooser(), one_hot([0] * 200)), on_decision=impatient)
-    assert (report.decisions, report.windows, report.rows, report.stopped) == (10, 10, 10, "interrupted")
+    assert (report.decisions, report.windows, report.rows, report.stopped) == (200, 200, 200, "interrupted")
     assert report.spikes == 1.0
     assert "interrupted" in report.text()
 
@@ -278,18 +284,24 @@ def test_a_missing_column_lists_those_there_are(tmp_path):
     [
         ("rate = 100.0", "rate = 0", r"\[source\] rate must be above 0 Hz, found 0"),
         ("rate = 100.0", 'rate = "fast"', r"\[source\] rate must be a number, found 'fast'"),
-        ("rate = 100.0", "rat = 100.0", r"2 mistakes: .*unknown key 'rat', did you mean rate; .*needs the key 'rate'"),
+        ("file = ", "fil = ", r"2 mistakes: .*unknown key 'fil', did you mean file; .*needs the key 'file'"),
         ("rows.npz", "none.npz", r"\[source\] file 'none.npz' is not there"),
-        ("rows.npz", "rows.wav", r"must end in .npz or .csv"),
+        ("rows.npz", "rows.mat", r"must end in one of .npz, .npy, .csv, .*found 'rows.mat'; or name the kind of source"),
         ('program = "net.sbnn"', "", r"needs either a program, or a net with a target"),
-        ('program = "net.sbnn"', 'net = "rows.npz"', r"names a net and so needs a target"),
-        ('program = "net.sbnn"', 'program = "net.sbnn"\ntarget = "x"', "has a target of its own; leave the target out"),
+        ('program = "net.sbnn"', 'net = "rows.npz"', r"names a network that is mapped when the stream starts, and so needs a target"),
         ('program = "net.sbnn"', 'program = "net.sbnn"\n[window]\nrows = 0', r"\[window\] rows must be at least 1, found 0"),
-        ('program = "net.sbnn"', 'program = "net.sbnn"\n[window]\nhop = true', "hop must be a whole number, found True"),
+        ('program = "net.sbnn"', 'program = "net.sbnn"\n[window]\nhop = true', r"hop must be a whole number, or a time such as \"2s\", found True"),
         ('program = "net.sbnn"', 'program = "net.sbnn"\n[report]\nclasses = [1]', "classes must be a list of texts"),
         ("[source]", "[sauce]", "unknown key 'sauce', did you mean source; .*needs the key 'source'"),
         ("[source]", "[source", "this is not TOML"),
-        ("rate = 100.0", 'rate = 1\nmissing = "guess"', "missing must be one of skip, hold, found 'guess'"),
+        ("rate = 100.0", 'rate = 1\npolicy = "guess"', "there is no policy 'guess'; there are drop, hold, interpolate"),
+        ("rate = 100.0", 'rate = 1\npolicy = "gap=keep"', "the policy for gap is one of skip, hold, .*, found 'keep'"),
+        ("rate = 100.0", 'rate = 1\npolicy = "gone=hold"', "there is no kind of bad sample 'gone'; there are bad, clipped"),
+        ("rate = 100.0", "rate = 1\nlimits = [2, 1]", "limits must be two numbers, the lower first"),
+        ("rate = 100.0", 'rate = 1\nunit = "days"', "unit must be one of s, .*, found 'days'"),
+        ('program = "net.sbnn"', 'program = "net.sbnn"\n[faults]\npacket-los = 0.1', "no fault 'packet-los', did you mean packet-loss"),
+        ('program = "net.sbnn"', 'program = "net.sbnn"\n[faults]\npacket-loss = 2', "rate of packet-loss is a probability from 0 to 1, found 2"),
+        ('program = "net.sbnn"', 'program = "net.sbnn"\n[decision]\nvote = 0', r"\[decision\] vote must be at least 1, found 0"),
     ],
 )
 def test_a_mistake_in_a_scenario_has_its_sentence(tmp_path, old, new, sentence):
@@ -312,8 +324,8 @@ def test_known_keys_are_listed_once_however_many_are_unknown(tmp_path):
     path.write_text(path.read_text().replace("rate = 100.0", "rate = 100.0\nxxxx = 1\nyyyy = 2\nzzzz = 3"))
     with pytest.raises(InputError) as found:
         load_scenario(path)
-    known = "file, rate, array, labels, segments, columns, scale, missing"
-    assert str(found.value) == f"{path}: [source] has unknown keys 'xxxx', 'yyyy', 'zzzz', known are {known}."
+    known = ", ".join(KEYS["source"])
+    assert str(found.value) == f"{path}: [source] has unknown keys 'xxxx', 'yyyy', 'zzzz', known are {known}"
 
 
 def test_an_unknown_scenario_lists_those_that_come_along():
@@ -360,10 +372,10 @@ def test_the_live_table_counts_what_it_does_not_show(tmp_path, capsys):
     assert "4 decided, 75.00% right, 0 missed" in capsys.readouterr().out
 
 
-def test_a_line_says_when_a_row_was_repeated():
-    decision = Decision(number=0, time=1.5, chosen=1, name="walk", truth=None, right=None, margin=2.0, spikes=7,
+def test_a_line_says_when_a_reading_was_mended():
+    decision = Decision(number=0, row=3, time=1.5, chosen=1, raw=1, name="walk", truth=None, right=None, margin=2.0, spikes=7,
                         synaptic_events=9, held=True)  # fmt: skip
-    assert line(decision).split() == ["1.500", "s", "walk", "margin", "2.000", "7", "spikes", "(repeated", "row)"]
+    assert line(decision).split() == ["1.500", "s", "walk", "margin", "2.000", "7", "spikes", "(mended)"]
 
 
 def test_a_cost_that_nobody_published_is_named_after_the_sum():

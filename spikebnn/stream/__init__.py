@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from spikebnn.stream.play import Decision, stream
+from spikebnn.stream.decisions import Decision
+from spikebnn.stream.plan import Scenario, SourcePlan
+from spikebnn.stream.play import Batch, stream
 from spikebnn.stream.report import StreamReport
-from spikebnn.stream.scenario import Scenario, load_scenario, scenario_names
+from spikebnn.stream.scenario import load_scenario, scenario_names, scenario_of
+from spikebnn.stream.training import training_frames
 
-__all__ = ["Decision", "Scenario", "StreamReport", "load_scenario", "scenario_names", "stream"]
+__all__ = ["Batch", "Decision", "Scenario", "SourcePlan", "StreamReport", "load_scenario", "scenario_names", "scenario_of",
+           "stream", "training_frames"]  # fmt: skip

@@ -1,148 +1,297 @@
-"""Runs a scenario: every window is encoded, simulated and decided; memory does not grow with the stream."""
+"""Runs a stream: windows are encoded, simulated and decided in batches; memory does not grow with the stream."""
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from spikebnn import sbnn
-from spikebnn.arrays import Array
-from spikebnn.encode import decode, encode
+from spikebnn.arrays import F64
+from spikebnn.encoders import Encoder, EventFrames
+from spikebnn.encoders.registry import tables
 from spikebnn.errors import InputError
+from spikebnn.faults import Faults
 from spikebnn.mapped_for import check_mapped_for
 from spikebnn.program import Program
-from spikebnn.simulate import Session, registry
-from spikebnn.stream.report import StreamReport
-from spikebnn.stream.scenario import Scenario, load_scenario
-from spikebnn.stream.source import rows
+from spikebnn.simulate import Answer, registry
+from spikebnn.simulate.kept import Kept, remembers
+from spikebnn.stream import checkpoint as checkpoints
+from spikebnn.stream.decide import Chip, Presents, Smoother, present
+from spikebnn.stream.decisions import Decision, DecisionFile
+from spikebnn.stream.pipeline import Feed, rate_of, settle
+from spikebnn.stream.plan import Scenario
+from spikebnn.stream.report import Facts, StreamReport
+from spikebnn.stream.scenario import load_scenario
+from spikebnn.stream.sources import Source, open_source
+from spikebnn.stream.sources.arrays import Iterated
 from spikebnn.stream.totals import Totals
-from spikebnn.stream.window import Window, windows
+from spikebnn.stream.window import Windows
 from spikebnn.target import Target
-from spikebnn.targets import load_target
+from spikebnn.targets import load_target, target_names
 
-BATCH = 64  # windows simulated at a time; one by one where rows come from standard input
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """One window, decided or missed."""
-
-    number: int  # of the window, from 0 on
-    time: float  # seconds, of the window's last row
-    chosen: int | None  # class; None when missed
-    name: str  # of the class, or why it was missed: "bad row", "too late"
-    truth: str | None
-    right: bool | None
-    margin: float  # the largest score less the second largest; 0 when missed
-    spikes: int
-    synaptic_events: int
-    held: bool  # a bad row was replaced by the last good one
+EVERY = 1.0  # seconds of the host between checkpoints
 
 
-def stream(scenario: Scenario | str | os.PathLike[str], limit: int | None = None,
-           on_decision: Callable[[Decision], object] | None = None) -> StreamReport:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """What an observer sees: some windows in order, their decisions, and the answer of those that were decided."""
+
+    windows: Windows
+    decisions: tuple[Decision, ...]
+    answer: Answer | None  # frames of the decided windows in order; with a raster where one was asked for
+    totals: Totals  # sums up to here; to be read, not kept
+
+
+def stream(
+    scenario: Scenario | str | os.PathLike[str],
+    limit: int | None = None,
+    on_decision: Callable[[Decision], object] | None = None,
+    *,
+    rows: Iterable[Any] | None = None,
+    output: Sequence[str | os.PathLike[str]] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    every: float | None = None,
+    on_batch: Callable[[Batch], object] | None = None,
+    record: bool = False,
+) -> StreamReport:
     """Run a scenario (a `Scenario`, a path, or the name of one that comes with spikebnn) for `limit` windows at most.
 
-    `on_decision` is called for every window in order. A window is missed when it holds a bad row, or when it comes
-    while the chip still takes in the one before: a frame keeps it busy for period x tick seconds.
-    KeyboardInterrupt ends the stream; the report then covers what was decided until then.
+    `rows` takes the place of the scenario's source: an iterable of arrays (channels,) or (rows, channels).
+    `on_decision` is called for every window in order, `on_batch` for every batch; with `record` its answer holds each
+    neuron's spikes. `output` names files for decisions, .csv or .jsonl. With `checkpoint` the stream's state is written
+    there at most every `every` seconds (1; of a live source after every batch, since its rows cannot be read again);
+    with `resume` it goes on from there, and the outputs end up with the bytes that an uninterrupted stream would have
+    written, wherever it was stopped or killed.
+
+    A window is missed when it holds a bad row, or when it comes while the chip still takes in the one before: a frame
+    keeps it busy for period x tick seconds. KeyboardInterrupt ends the stream; the report then covers what was decided.
     """
     plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    program, target = _mapped(plan)
-    session, version = _session(plan, program)
-    totals = Totals(plan, program, target, version)
+    if resume and checkpoint is None:
+        raise InputError("to resume, name the checkpoint to go on from")
+    run = _Stream(plan, rows)
+    identity = {} if checkpoint is None else run.identity()
+    state = checkpoints.load(checkpoint, identity) if resume and checkpoint is not None else None
+    if state is not None:
+        run.restore(state)
+        if len(state["output"]) != len(output):
+            raise InputError(
+                f"the checkpoint {checkpoint} belongs to a stream with {len(state['output'])} outputs, "
+                f"and {len(output)} are named"
+            )
+    at = [None] * len(output) if state is None else state["output"]
+    files = [DecisionFile(path, place) for path, place in zip(output, at)]
+    saved = time.monotonic()
     stopped = "end"
+    live = run.source.live
+    pause = every if every is not None else 0.0 if live else EVERY
     try:
-        for batch in _batches(_limited(_windows(plan), limit), 1 if plan.source.file == "-" else BATCH):
-            for decision in _decide(batch, plan, program, session, totals):
-                if on_decision is not None:
-                    on_decision(decision)
-        if limit is not None and totals.windows >= limit:
+        for windows in run.feed.batches() if limit is None or run.totals.windows < limit else ():
+            whole = limit is None or run.totals.windows + len(windows) <= limit
+            some = windows if limit is None else windows.take(slice(0, limit - run.totals.windows))
+            batch = run.decide(some, record)
+            for file in files:
+                file.write(batch.decisions)
+                if live:
+                    file.flush()
+            if on_batch is not None:
+                on_batch(batch)
+            for decision in batch.decisions if on_decision is not None else ():
+                on_decision(decision)  # type: ignore[misc]
+            full = limit is not None and run.totals.windows >= limit
+            if checkpoint is not None and whole and (full or time.monotonic() - saved >= pause):
+                run.save(checkpoint, identity, files)
+                saved = time.monotonic()
+            if full:
+                break
+        else:
+            if checkpoint is not None:
+                run.save(checkpoint, identity, files)
+        if limit is not None and run.totals.windows >= limit:
             stopped = "limit"
     except KeyboardInterrupt:
         stopped = "interrupted"
-    return totals.report(sbnn.digest(program), stopped)
+    finally:
+        for file in files:
+            file.close()
+    return run.report(stopped)
 
 
-def _mapped(plan: Scenario) -> tuple[Program, Target]:
+class _Stream:
+    """Everything that one stream is made of."""
+
+    def __init__(self, plan: Scenario, rows: Iterable[Any] | None = None) -> None:
+        self.plan = plan
+        faults = Faults(rates=plan.faults, seed=plan.seed)
+        self.program, target = mapped(plan)
+        self.source: Source = (
+            Iterated(rows, plan.source.columns) if rows is not None else open_source(plan.source)
+        )
+        self.encoder, rate = coding(plan, self.source)
+        values = int(np.prod(self.program.encoder.shape, dtype=np.int64))
+        self.shape = settle(plan, self.source, self.encoder, rate, values)
+        keep = plan.state == "keep" or (plan.state == "auto" and remembers(self.program))
+        self.session, simulator = session(plan, faults, self.program, keep)
+        tick = target.timing.get("tick")
+        self.facts = Facts(
+            scenario=plan.name, title=plan.title, program=sbnn.digest(self.program), target=target.name, simulator=simulator,
+            source=self.source.name, channels=self.source.channels, encoder=tuple(str(t["name"]) for t in plan.encoder),
+            note=self.shape.note, rate=rate, interval=self.shape.interval, tick=None if tick is None else tick.v,
+            period=self.program.period, latency=self.program.latency, state="keep" if keep else "rest", vote=plan.vote,
+            average=plan.average, faults=tuple(f"{kind} {rate:g}" for kind, rate in plan.faults.items() if rate),
+            seed=plan.seed,
+        )  # fmt: skip
+        self.feed = Feed(plan, self.source, self.encoder, self.shape, faults)
+        self.chip = Chip(None if tick is None else self.program.period * tick.v)
+        self.smoother = Smoother(plan.vote, plan.average)
+        self.totals = Totals(plan, self.program, target, self.facts)
+        self.before = 0.0  # seconds of signal that were run before this call
+        self.began, self.cpu = time.perf_counter(), time.process_time()
+
+    def decide(self, windows: Windows, record: bool) -> Batch:
+        """The decisions of a batch of windows, in order, booked in the totals."""
+        rate = self.facts.rate
+        fates = [self.chip.fate(bool(bad), row / rate) for bad, row in zip(windows.bad, windows.row.tolist())]
+        taken = np.array([not fate for fate in fates], bool)
+        scores, answer = np.zeros((0, 0)), None
+        if taken.any():
+            bits = self.encoder is not None and self.encoder.bits
+            scores, answer = present(
+                windows, taken, self.plan, self.program, self.session, bits=bits, record=record
+            )
+            self.totals.spend(answer.counts, len(scores))
+        decisions = self._decisions(windows, fates, scores, answer)
+        return Batch(windows=windows, decisions=tuple(decisions), answer=answer, totals=self.totals)
+
+    def _decisions(
+        self, windows: Windows, fates: list[str], scores: F64, answer: Answer | None
+    ) -> list[Decision]:
+        totals, rate, at, out = self.totals, self.facts.rate, 0, []
+        spikes = [] if answer is None else answer.counts.spikes.sum(axis=1).tolist()
+        events = [] if answer is None else answer.counts.synaptic_events.sum(axis=1).tolist()
+        raw = scores.argmax(axis=1).tolist() if scores.size else []
+        facts = zip(
+            windows.row.tolist(), windows.labels, windows.mended.tolist(), windows.fresh.tolist(), fates
+        )
+        for row, label, mended, fresh, fate in facts:
+            number, now = totals.windows, round(row / rate, 9)
+            if fresh:
+                self.smoother.begin()
+            if fate:
+                totals.miss(row, fate)
+                out.append(Decision(number=number, row=row, time=now, chosen=None, name=fate, raw=None, truth=label,
+                                    right=None, margin=0.0, spikes=0, synaptic_events=0, held=False))  # fmt: skip
+                continue
+            chosen, margin = self.smoother.decide(scores[at])
+            right = totals.book(row, label, mended > 0, chosen, scores.shape[1], spikes[at], events[at])
+            out.append(Decision(number=number, row=row, time=now, chosen=chosen, name=totals.name(chosen), raw=raw[at],
+                                truth=label, right=right, margin=margin, spikes=spikes[at], synaptic_events=events[at],
+                                held=mended > 0))  # fmt: skip
+            at += 1
+        return out
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the stream that goes on from it."""
+        return {"program": self.facts.program, "scenario": self.plan.digest(), "source": self.source.digest(),
+                "simulator": self.facts.simulator}  # fmt: skip
+
+    def save(
+        self, path: str | os.PathLike[str], identity: Mapping[str, Any], files: list[DecisionFile]
+    ) -> None:
+        """Bring the outputs to the disk, then the state."""
+        state = {
+            "feed": self.feed.state(), "free": self.chip.free, "smoother": self.smoother.state(),
+            "totals": self.totals.state(),
+            "session": self.session.state() if isinstance(self.session, Kept) else None,
+            "output": [file.settle() for file in files],
+        }  # fmt: skip
+        checkpoints.save(path, identity, state)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.feed.restore(state["feed"])
+        self.chip.free = state["free"]
+        self.smoother.restore(state["smoother"])
+        self.totals.restore(state["totals"])
+        if isinstance(self.session, Kept):
+            self.session.restore(state["session"])
+        self.before = self.totals.rows / self.facts.rate
+
+    def report(self, stopped: str) -> StreamReport:
+        """What the stream came to."""
+        wall, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
+        seconds = self.totals.rows / self.facts.rate
+        samples = {**self.feed.samples.counts, "lost": self.source.lost()}
+        if self.source.events:
+            inner = getattr(self.feed.coder, "inner", {})
+            samples |= {
+                "rows": self.feed.read,
+                "late": int(inner.get("late", 0)),
+                "bad": int(inner.get("outside", 0)),
+            }
+        new = seconds - self.before
+        pace = {"samples": samples, "seconds": seconds, "wall": wall, "cpu": cpu, "speed": new / wall if new > 0 else None,
+                "host": wall / self.totals.windows if new > 0 and self.totals.windows else None}  # fmt: skip
+        return self.totals.report(stopped, pace)
+
+
+def mapped(plan: Scenario) -> tuple[Program, Target]:
     """The program and its target."""
-    if plan.program is not None:
-        program = sbnn.load(plan.program)
-        target = load_target(program.target)
-        check_mapped_for(program, target, "name the net and the target file in [network] in place of the program")
+    if plan.program:
+        program = sbnn.load(plan.network)
+        target = load_target(plan.target or _known(program.target))
+        check_mapped_for(program, target, "name the target file it was mapped with")
         return program, target
     import spikebnn  # the stream is a user of the public call
 
-    target = load_target(str(plan.target))
-    program = spikebnn.map(str(plan.net), target)
-    return program, target
+    assert plan.target is not None
+    target = load_target(plan.target)
+    return spikebnn.map(plan.network, target), target
 
 
-def _session(plan: Scenario, program: Program) -> tuple[Session, str]:
-    chosen = registry.simulator(plan.simulator)
-    return chosen.load(program), f"{chosen.name} {chosen.version}"
-
-
-def _windows(plan: Scenario) -> Iterator[Window]:
-    return windows(rows(plan.source), plan.rows, plan.hop, plan.source.missing)
-
-
-def _limited(items: Iterable[Window], limit: int | None) -> Iterator[Window]:
-    return iter(items) if limit is None else itertools.islice(items, limit)
-
-
-def _batches(items: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    while batch := list(itertools.islice(items, size)):
-        yield batch
-
-
-def _decide(batch: list[Window], plan: Scenario, program: Program, session: Session, totals: Totals) -> Iterator[Decision]:
-    """The decisions of a batch of windows, in order, booked in `totals`."""
-    fates = [totals.fate(window) for window in batch]
-    taken = [window for window, fate in zip(batch, fates) if not fate]
-    answer = session.frames(encode(program.encoder, frames(taken, plan.order, program))) if taken else None
-    scores = np.zeros((0, 0)) if answer is None else decode(program.decoder, answer.sums).reshape(len(taken), -1)
-    if answer is not None:
-        totals.spend(answer.counts, len(taken))
-    at = 0
-    for window, fate in zip(batch, fates):
-        number, time = totals.windows, window.row / plan.source.rate
-        if fate or answer is None:
-            totals.miss(window, fate)
-            yield Decision(number=number, time=time, chosen=None, name=fate, truth=window.label, right=None, margin=0.0,
-                           spikes=0, synaptic_events=0, held=False)
-            continue
-        chosen, top = int(scores[at].argmax()), np.sort(scores[at])[::-1]
-        spikes, events = int(answer.counts.spikes[at].sum()), int(answer.counts.synaptic_events[at].sum())
-        right = totals.book(window, chosen, scores.shape[1], spikes, events)
-        at += 1
-        yield Decision(
-            number=number, time=time, chosen=chosen, name=totals.name(chosen), truth=window.label, right=right,
-            margin=float(top[0] - top[1]) if len(top) > 1 else 0.0, spikes=spikes, synaptic_events=events,
-            held=window.held > 0,
+def _known(name: str) -> str:
+    """The name of the target that a program was mapped for, if it can be found by that name."""
+    if name not in target_names():
+        raise InputError(
+            f"the program was mapped for {name!r}, a target file of your own; name it as the target: {name}.toml"
         )
+    return name
 
 
-def frames(taken: list[Window], order: str, program: Program) -> Array:
-    """The windows as frames in the network's own shape and type."""
-    x = np.stack([window.values for window in taken if window.values is not None])
-    shape = program.encoder.shape
-    _, length, channels = x.shape
-    if length * channels != math.prod(shape):
-        raise InputError(f"A window of {length} rows of {channels} readings holds {length * channels} values, and the "
-                         f"network takes {math.prod(shape)} (shape {shape}); change [window] rows or [source] columns.")
-    flat = (x.transpose(0, 2, 1) if order == "channels" else x).reshape(len(x), *shape)
-    own = np.dtype(program.encoder.dtype)
-    if own.kind == "f":
-        return flat.astype(own)
-    low, high = (0, 1) if own.kind == "b" else (np.iinfo(own).min, np.iinfo(own).max)
-    whole = (flat == np.rint(flat)) & (flat >= low) & (flat <= high)
-    if not whole.all():
-        raise InputError(f"The network takes whole numbers from {low} to {high}, and row {taken[0].row} or a later one holds "
-                         f"{flat[~whole][0]:g}; set [source] scale, or round the data.")
-    return flat.astype(own)
+def coding(plan: Scenario, source: Source) -> tuple[Encoder | None, float]:
+    """The encoder, and rows per second of the source; a camera's events need event frames, one row a bin."""
+    if not source.events:
+        rate = rate_of(plan, source)
+        encoder = tables(plan.encoder, rate) if plan.encoder else None
+        stages = getattr(encoder, "stages", (encoder,))
+        if isinstance(stages[0], EventFrames):
+            raise InputError(
+                f"event-frames takes the events of a camera, and {source.name} gives rows of {len(source.channels)} channels"
+            )
+        return encoder, rate
+    if not plan.encoder or plan.encoder[0].get("name") != "event-frames":
+        raise InputError(
+            f"{source.name} holds events, so the first encoder must be event-frames, such as event-frames:bin=10ms"
+        )
+    wide, high = getattr(source, "frame", (0, 0))
+    first = {"columns": wide, "rows": high, **plan.encoder[0]}
+    whole = tables([first, *plan.encoder[1:]])
+    frames = getattr(whole, "stages", (whole,))[0]
+    assert isinstance(frames, EventFrames)
+    rate = 1 / frames.bin
+    return tables([first, *plan.encoder[1:]], rate), rate
+
+
+def session(plan: Scenario, faults: Faults, program: Program, keep: bool) -> tuple[Presents, str]:
+    """What frames are presented to, and its name. Kept state and faults in the run have an engine of their own."""
+    damaged, strike = faults.damaged(program), faults.strike(program)
+    if keep or strike is not None:
+        return Kept(damaged, keep=keep, strike=strike), "kept 1"
+    chosen = registry.simulator(plan.simulator)
+    return chosen.load(damaged), f"{chosen.name} {chosen.version}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from spikebnn.arrays import I64
@@ -11,31 +11,46 @@ from spikebnn.interval import Interval
 from spikebnn.units import percent, si, span, ticks, whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StreamReport:
-    """The sum of a stream, all in SI units.
-
-    Latency runs from the last row of a window to the tick in which its sums are complete; the host's encoding is
-    left out. `energy` is the chip busy with one decision; `interval_energy` is one interval between decisions
-    with the chip powered throughout, ticking idle in between; `power` is that over the interval.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a stream before it starts, in SI units."""
 
     scenario: str
     title: str
     program: str  # digest
     target: str
     simulator: str
+    source: str  # where rows come from
+    channels: tuple[str, ...]
+    encoder: tuple[str, ...]  # names, one after another
+    note: str  # what was assumed about the rows' times
     rate: float  # rows per second
     interval: float  # seconds from one window to the next
     tick: float | None  # seconds; None where the target gives none
     period: int  # ticks that a decision keeps the chip's input busy
     latency: int  # ticks
+    state: str  # of the cores between windows: "keep" or "rest"
+    vote: int  # windows whose decisions are put together
+    average: int  # windows whose scores are put together
+    faults: tuple[str, ...]  # such as "packet-loss 0.01"
+    seed: int  # of the faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamReport(Facts):
+    """The sum of a stream: the facts, and what came of it; all in SI units.
+
+    Latency runs from the last row of a window to the tick in which its sums are complete; the host's encoding is
+    left out. `energy` is the chip busy with one decision; `interval_energy` is one interval between decisions
+    with the chip powered throughout, ticking idle in between; `power` is that over the interval.
+    """
+
     rows: int
     windows: int
     decisions: int
     missed_bad: int  # windows with a bad row
     missed_late: int  # windows that came while the chip was busy with one before
-    held: int  # decided windows in which a bad row was replaced by the last good one
+    held: int  # decided windows in which a bad reading was held or interpolated
     classes: tuple[str, ...]
     by_class: tuple[int, ...]  # decisions for each class
     confusion: I64 | None  # (classes, classes); truth, decision; None where nothing is labelled
@@ -48,6 +63,14 @@ class StreamReport:
     unknown: tuple[str, ...]  # names of those costs
     left_out: tuple[str, ...]
     stopped: str  # "end", "limit" or "interrupted"
+    samples: Mapping[
+        str, int
+    ]  # rows read; of them bad, clipped, late; rows missing (gap); rows mended; rows lost
+    seconds: float  # of signal
+    wall: float  # seconds of the host, of this call alone; 0 where a finished stream was resumed
+    cpu: float  # processor seconds of the host, of this call alone
+    speed: float | None  # seconds of signal per second of the host: the real-time factor
+    host: float | None  # seconds of the host per window, reading, encoding and simulation
 
     @property
     def latency_s(self) -> float | None:
@@ -70,12 +93,26 @@ class StreamReport:
         found = self.confusion.diagonal()[there > 0] / there[there > 0]
         return float(found.mean())
 
+    @property
+    def signal_latency(self) -> float | None:
+        """Seconds from the last row of a window to its decision, with the delay of voting: half of the windows before it.
+
+        A change in the signal shows in the decision after about so long. None where the target gives no tick.
+        """
+        later = max(self.vote, self.average) // 2 * self.interval
+        return None if self.latency_s is None else self.latency_s + later
+
     def as_dict(self) -> Mapping[str, Any]:
         """Plain numbers and texts for JSON."""
         ranges = {name: _range(getattr(self, name)) for name in ("energy", "interval_energy", "power")}
-        plain = {name: getattr(self, name) for name in self.__slots__ if name not in ranges and name != "confusion"}
-        return {**plain, "confusion": None if self.confusion is None else self.confusion.tolist(), **ranges,
-                "latency_s": self.latency_s, "accuracy": self.accuracy, "balanced_accuracy": self.balanced_accuracy}
+        names = [
+            field.name for field in fields(self) if field.name not in ranges and field.name != "confusion"
+        ]
+        plain = {name: getattr(self, name) for name in names}
+        confusion = None if self.confusion is None else self.confusion.tolist()
+        return {**plain, "samples": dict(self.samples), "confusion": confusion, **ranges,
+                "latency_s": self.latency_s, "signal_latency_s": self.signal_latency, "accuracy": self.accuracy,
+                "balanced_accuracy": self.balanced_accuracy}  # fmt: skip
 
     def text(self) -> str:
         """The summary for people."""
@@ -86,7 +123,10 @@ class StreamReport:
         chosen = ", ".join(f"{name}: {whole(count)}" for name, count in zip(self.classes, self.by_class))
         lines = [self.title, f"{who}; {pace}", f"{decided}; {missed}", f"  {chosen}"]
         if self.accuracy is not None:
-            lines.append(f"  accuracy {percent(self.accuracy)}, mean over classes {percent(self.balanced_accuracy)}")
+            lines.append(
+                f"  accuracy {percent(self.accuracy)}, mean over classes {percent(self.balanced_accuracy)}"
+            )
+        lines += [f"  {text}" for text in (self._samples(), self.note, self._extras()) if text]
         latency = "" if self.latency_s is None else f" = {si(self.latency_s, 's')}"
         lines.append(
             f"  latency {ticks(self.latency)}{latency} after the last row; per decision {whole(round(self.spikes))} spikes "
@@ -100,11 +140,40 @@ class StreamReport:
             lines.append(f"  mean power: {span(self.power, 'W', self.unknown)}")
         if self.left_out:
             lines.append(f"  left out: {'; '.join(self.left_out)}")
+        if self.speed is not None and self.host is not None:
+            lines.append(f"  {self._pace()}")
         return "\n".join(lines)
 
+    def _samples(self) -> str:
+        """What was wrong with the rows."""
+        words = {"bad": "with an unreadable reading", "clipped": "with a clipped reading", "gap": "missing",
+                 "late": "late or out of order", "lost": "lost because the stream was too slow",
+                 "mended": "mended"}  # fmt: skip
+        parts = [
+            f"{whole(self.samples[kind])} {text}" for kind, text in words.items() if self.samples.get(kind)
+        ]
+        return f"of {whole(self.samples.get('rows', 0))} rows: {', '.join(parts)}" if parts else ""
+
+    def _extras(self) -> str:
+        parts = [f"encoder {' and '.join(self.encoder)}"] if self.encoder else []
+        parts += ["state kept between windows"] if self.state == "keep" else []
+        parts += [f"scores averaged over {self.average} windows"] if self.average > 1 else []
+        parts += [f"decisions voted on by {self.vote} windows"] if self.vote > 1 else []
+        parts += [f"faults: {', '.join(self.faults)}, seed {self.seed}"] if self.faults else []
+        return "; ".join(parts)
+
+    def _pace(self) -> str:
+        assert self.speed is not None
+        assert self.host is not None
+        factor = whole(round(self.speed)) if self.speed >= 10 else f"{self.speed:.2g}"
+        return f"{si(self.seconds, 's')} of signal at {factor} times real time; the host took {si(self.host, 's')} a window"
+
     def _ending(self) -> str:
-        held = f"; {whole(self.held)} with a repeated row" if self.held else ""
-        return held + {"end": "", "limit": "; stopped at the limit", "interrupted": "; interrupted"}[self.stopped]
+        held = f"; {whole(self.held)} with a mended row" if self.held else ""
+        return (
+            held
+            + {"end": "", "limit": "; stopped at the limit", "interrupted": "; interrupted"}[self.stopped]
+        )
 
 
 def _range(value: Interval | None) -> Mapping[str, float] | None:

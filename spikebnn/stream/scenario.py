@@ -1,73 +1,59 @@
-"""`Scenario`: a sensor stream to be run, read from a TOML file of which every mistake is reported at once.
+"""Reads a `Scenario` from a TOML file, or from a table of the same form, and reports every mistake of it at once.
 
     title = "Space shuttle telemetry: one decision per row"
     [source]
-    file = "../examples/shuttle/test.npz"   # beside this file; .npz (x, y), .csv, or "-" for CSV on standard input
-    rate = 10.0                             # rows per second
+    file = "../examples/shuttle/test.npz"   # beside this file; .npz, .csv, .wav, .edf, .aedat4, .es; "-"; tcp://host:port
+    rate = 10.0                             # rows per second, where the source does not say
     [network]
     net = "../examples/shuttle/net.pt"      # with `target`; or program = "shuttle.sbnn"
     target = "truenorth-sim"
 
-Everything else has a default; see the fields.
+Everything else has a default; see the fields of `spikebnn.stream.plan`. In a file [window] rows is 1 and hop is 1 where
+nothing is said. Encoders are tables: [[encoder]] name = "delta", step = 0.1.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from spikebnn.encoders.registry import seconds
 from spikebnn.errors import InputError
+from spikebnn.faults import Faults
 from spikebnn.shelf import shelf
+from spikebnn.stream.plan import LABELS, ORDERS, OVERFLOWS, POLICIES, STATES, TIMES, Scenario, SourcePlan
+from spikebnn.stream.sources.registry import ENDINGS, kind_of, known
+from spikebnn.stream.sources.text import UNITS
 
-MISSING = ("skip", "hold")
-ORDERS = ("rows", "channels")
-KEYS: dict[str, dict[str, tuple[type, ...]]] = {
-    "": {"schema": (int,), "title": (str,), "source": (dict,), "window": (dict,), "network": (dict,),
-         "report": (dict,)},
-    "source": {"file": (str,), "rate": (int, float), "array": (str,), "labels": (str,), "segments": (str,),
-               "columns": (list,), "scale": (int, float), "missing": (str,)},
-    "window": {"rows": (int,), "hop": (int,), "order": (str,)},
-    "network": {"program": (str,), "net": (str,), "target": (str,), "simulator": (str,)},
-    "report": {"classes": (list,), "show": (list,)},
-}
-REQUIRED = {"": ("source", "network"), "source": ("file", "rate")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where rows come from, and how fast."""
-
-    file: str  # absolute path, or "-" for CSV rows on standard input
-    rate: float  # rows per second, Hz
-    array: str = "x"  # .npz: the array of rows
-    labels: str | None = None  # name of the labels, per row: an array or a column; "y" of an .npz where there is one
-    segments: str | None = None  # name of a number per row; no window reaches across a change of it
-    columns: tuple[str, ...] = ()  # .csv: the sensors, by name; all columns but labels and segments if empty
-    scale: float = 1.0  # each reading is multiplied by this
-    missing: str = "skip"  # a window with a bad row is missed ("skip"), or the last good row is repeated ("hold")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One stream: source, window, network, and what to report."""
-
-    name: str
-    title: str
-    source: Source
-    rows: int  # rows in a window
-    hop: int  # rows from one window to the next
-    order: str  # a frame holds row after row ("rows") or channel after channel ("channels")
-    program: str | None  # absolute path of a mapped program
-    net: str | None  # absolute path of a network, mapped when the stream starts
-    target: str | None
-    simulator: str
-    classes: tuple[str, ...]  # names; numbers if empty
-    show: tuple[str, ...]  # only decisions for these classes are shown; all if empty
+# what a value may be
+WORDS = {
+    "text": "a text", "number": "a number", "whole": "a whole number", "texts": "a list of texts",
+    "numbers": "a list of numbers",
+    "table": "a table", "tables": "a list of tables", "length": 'a whole number, or a time such as "2s"',
+    "time": 'a number of seconds, or a time such as "2s"', "files": "a text, or a list of texts",
+    "policy": "a text, a list of texts, or a table of texts",
+}  # fmt: skip
+KEYS: dict[str, dict[str, str]] = {
+    "": {"schema": "whole", "title": "text", "source": "table", "window": "table", "network": "table", "decision": "table",
+         "encoder": "tables", "faults": "table", "report": "table"},
+    "source": {"file": "files", "kind": "text", "rate": "number", "array": "text", "labels": "text", "segments": "text",
+               "columns": "texts", "scale": "number", "limits": "numbers", "time": "text", "unit": "text", "times": "text",
+               "separator": "text", "decimal": "text", "policy": "policy", "longest": "time", "overflow": "text",
+               "duration": "time", "noise": "number", "seed": "whole"},
+    "window": {"rows": "length", "hop": "length", "order": "text", "label": "text"},
+    "network": {"program": "text", "net": "text", "target": "text", "simulator": "text", "state": "text"},
+    "decision": {"vote": "whole", "average": "whole"},
+    "report": {"classes": "texts", "show": "texts"},
+}  # fmt: skip
+REQUIRED = {"": ("source", "network"), "source": ("file",)}
+FOLDER_ENDINGS = (".wav", ".flac", ".ogg", ".csv", ".tsv", ".npz", ".edf")
+Naming = Callable[[str, str], str]
 
 
 def load_scenario(path: str | os.PathLike[str]) -> Scenario:
@@ -78,36 +64,53 @@ def load_scenario(path: str | os.PathLike[str]) -> Scenario:
     """
     file = _find(path)
     raw = _parse(file)
+    window = raw.get("window", {})
+    if isinstance(window, dict):
+        raw = {**raw, "window": {"rows": 1, "hop": 1, **window}}
+    return scenario_of(raw, folder=file.parent, name=file.stem, where=str(path))
+
+
+def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".", name: str = "stream",
+                where: str = "the stream",                naming: Naming | None = None) -> Scenario:  # fmt: skip
+    """The scenario that a table of the form of a file describes; `naming` says how its keys are called in messages."""
+    call = naming or _key
+    base = Path(folder)
     mistakes: list[str] = []
-    _check_keys("", raw, mistakes)
-    parts = {name: raw[name] for name in ("source", "window", "network", "report") if isinstance(raw.get(name), dict)}
-    for name, part in parts.items():
-        _check_keys(name, part, mistakes)
+    _check_keys("", raw, mistakes, call)
+    parts = {part: raw[part] for part in KEYS if part and isinstance(raw.get(part), Mapping)}
+    for part, table in parts.items():
+        _check_keys(part, table, mistakes, call)
     if not mistakes:
-        mistakes += _check_values(file.parent, parts)
+        mistakes += _check_values(base, raw, parts, call)
     if mistakes:
-        head = f"{path}: {mistakes[0]}" if len(mistakes) == 1 else f"{path}: {len(mistakes)} mistakes: " + "; ".join(mistakes)
-        raise InputError(head + ".")
-    source, window = parts["source"], parts.get("window", {})
-    network, report = parts["network"], parts.get("report", {})
-    rows = int(window.get("rows", 1))
+        head = (
+            f"{where}: {mistakes[0]}"
+            if len(mistakes) == 1
+            else f"{where}: {len(mistakes)} mistakes: " + "; ".join(mistakes)
+        )
+        raise InputError(head)
+    source, window, network = parts["source"], parts.get("window", {}), parts["network"]
+    decision, report, faults = parts.get("decision", {}), parts.get("report", {}), dict(raw.get("faults", {}))
+    seed = int(faults.pop("seed", 0))
+    own = "program" in network
     return Scenario(
-        name=file.stem,
-        title=str(raw.get("title", file.stem)),
-        source=Source(
-            file=_absolute(file.parent, source["file"]),
-            rate=float(source["rate"]),
-            columns=tuple(source.get("columns", ())),
-            scale=float(source.get("scale", 1.0)),
-            **{key: source[key] for key in ("array", "labels", "segments", "missing") if key in source},
-        ),
-        rows=rows,
-        hop=int(window.get("hop", 1)),
-        order=str(window.get("order", "rows")),
-        program=_absolute(file.parent, network["program"]) if "program" in network else None,
-        net=_absolute(file.parent, network["net"]) if "net" in network else None,
-        target=_target(file.parent, network["target"]) if "target" in network else None,
+        name=name,
+        title=str(raw.get("title", name)),
+        source=_source(base, source),
+        network=_absolute(base, network["program" if own else "net"]),
+        program=own,
+        target=_target(base, network["target"]) if "target" in network else None,
         simulator=str(network.get("simulator", "bitwise")),
+        state=str(network.get("state", "auto")),
+        encoder=tuple(MappingProxyType(dict(table)) for table in raw.get("encoder", ())),
+        rows=_length(window.get("rows")),
+        hop=_length(window.get("hop")),
+        order=str(window.get("order", "auto")),
+        label=str(window.get("label", "last")),
+        vote=int(decision.get("vote", 1)),
+        average=int(decision.get("average", 1)),
+        faults=MappingProxyType({kind: float(rate) for kind, rate in faults.items()}),
+        seed=seed,
         classes=tuple(report.get("classes", ())),
         show=tuple(report.get("show", ())),
     )
@@ -116,6 +119,82 @@ def load_scenario(path: str | os.PathLike[str]) -> Scenario:
 def scenario_names() -> list[str]:
     """The scenarios that come with spikebnn, by name."""
     return sorted(file.stem for file in shelf("sims").glob("*.toml"))
+
+
+def policy_of(given: Any) -> dict[str, str]:
+    """What is done about each kind of bad sample, from a word for all of them, words kind=action, or a table."""
+    if isinstance(given, Mapping):
+        pairs = [(str(kind), str(action)) for kind, action in given.items()]
+    else:
+        pairs = [
+            tuple(word.partition("=")[::2]) if "=" in word else ("", word)
+            for word in ([given] if isinstance(given, str) else given)
+        ]
+    out: dict[str, str] = {}
+    for kind, action in pairs:
+        actions = sorted({action for allowed in POLICIES.values() for action in allowed})
+        if not kind and action in actions:
+            out |= {
+                each: action
+                for each, allowed in POLICIES.items()
+                if action in allowed and each not in ("clipped", "rate")
+            }
+            out |= {each: action for each in ("clipped", "rate") if action == "refuse"}
+        elif not kind:
+            raise InputError(
+                f"there is no policy {action!r}; there are {', '.join(actions)}, for one kind as {next(iter(POLICIES))}=hold"
+            )
+        elif kind not in POLICIES:
+            raise InputError(f"there is no kind of bad sample {kind!r}; there are {', '.join(POLICIES)}")
+        elif action not in POLICIES[kind]:
+            raise InputError(f"the policy for {kind} is one of {', '.join(POLICIES[kind])}, found {action!r}")
+        else:
+            out[kind] = action
+    return out
+
+
+def _source(folder: Path, source: Mapping[str, Any]) -> SourcePlan:
+    files = _files(folder, source)
+    texts = ("kind", "array", "segments", "time", "unit", "times", "separator", "decimal", "overflow")
+    given: dict[str, Any] = {key: str(source[key]) for key in texts if key in source}
+    labels = source.get("labels")
+    if labels is not None:
+        given["labels"] = _absolute(folder, labels) if str(labels).endswith(".csv") else str(labels)
+    for key in ("longest", "duration"):
+        if key in source:
+            given[key] = _time(source[key])
+    return SourcePlan(
+        file=files[0],
+        files=tuple(files) if len(files) > 1 else (),
+        rate=None if source.get("rate") is None else float(source["rate"]),
+        columns=tuple(source.get("columns", ())),
+        scale=float(source.get("scale", 1.0)),
+        limits=None if "limits" not in source else (float(source["limits"][0]), float(source["limits"][1])),
+        policy=MappingProxyType(policy_of(source.get("policy", ()))),
+        noise=float(source.get("noise", 0.0)),
+        seed=int(source.get("seed", 0)),
+        **given,
+    )
+
+
+def _files(folder: Path, source: Mapping[str, Any]) -> list[str]:
+    """The files that are named: one, several, those of a pattern, or all recordings in a folder."""
+    out: list[str] = []
+    for named in [source["file"]] if isinstance(source["file"], str) else source["file"]:
+        if kind_of(named) == "lines":
+            out.append(named)
+            continue
+        path = str(Path(os.path.abspath(folder / named)))
+        if os.path.isdir(path):
+            inside = sorted(
+                str(file) for file in Path(path).rglob("*") if file.suffix.lower() in FOLDER_ENDINGS
+            )
+            out += [file for file in inside if Path(file).suffix == Path(inside[0]).suffix]
+        elif not os.path.exists(path) and glob.has_magic(path):
+            out += sorted(glob.glob(path, recursive=True))
+        else:
+            out.append(path)
+    return out
 
 
 def _find(path: str | os.PathLike[str]) -> Path:
@@ -127,8 +206,8 @@ def _find(path: str | os.PathLike[str]) -> Path:
         if shipped.is_file():
             return shipped
         raise InputError(f"{path}: there is no such scenario; spikebnn comes with {', '.join(scenario_names()) or 'none'}, "
-                         "or name a .toml file.")
-    raise InputError(f"{path}: there is no such file; a scenario is a .toml file such as sims/shuttle.toml.")
+                         "or name a .toml file")  # fmt: skip
+    raise InputError(f"{path}: there is no such file; a scenario is a .toml file such as sims/shuttle.toml")
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -139,65 +218,166 @@ def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise InputError(f"{file}: wanted a TOML file, found bytes that are no UTF-8 text.") from None
+        raise InputError(f"{file}: wanted a TOML file, found bytes that are no UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{file}: this is not TOML: {error}.") from None
+        raise InputError(f"{file}: this is not TOML: {str(error).rstrip('.')}") from None
 
 
-def _check_keys(section: str, part: Mapping[str, Any], mistakes: list[str]) -> None:
-    known, where = KEYS[section], f"[{section}] " if section else ""
+def _key(section: str, key: str) -> str:
+    return f"[{section}] {key}" if section else key
+
+
+def _check_keys(section: str, part: Mapping[str, Any], mistakes: list[str], call: Naming) -> None:
+    table, where = KEYS[section], f"[{section}] " if section else ""
     strangers = []
     for key, value in part.items():
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
+        if key not in table:
+            near = get_close_matches(key, table, n=1)
             if near:
                 mistakes.append(f"{where}has an unknown key {key!r}, did you mean {near[0]}")
             else:
                 strangers.append(repr(key))
-        elif not isinstance(value, known[key]) or isinstance(value, bool):
-            wanted = {int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a table"}
-            mistakes.append(f"{where}{key} must be {wanted[known[key][-1]]}, found {value!r}")
-        elif isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            mistakes.append(f"{where}{key} must be a list of texts, found {value!r}")
+        elif not _is(value, table[key]):
+            mistakes.append(f"{call(section, key)} must be {WORDS[table[key]]}, found {value!r}")
     if strangers:
-        keys = f"an unknown key {strangers[0]}" if len(strangers) == 1 else f"unknown keys {', '.join(strangers)}"
-        mistakes.append(f"{where}has {keys}, known are {', '.join(known)}")
+        keys = (
+            f"an unknown key {strangers[0]}"
+            if len(strangers) == 1
+            else f"unknown keys {', '.join(strangers)}"
+        )
+        mistakes.append(f"{where}has {keys}, known are {', '.join(table)}")
     mistakes += [f"{where}needs the key {key!r}" for key in REQUIRED.get(section, ()) if key not in part]
 
 
-def _check_values(folder: Path, parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    source, window = parts["source"], parts.get("window", {})
-    network, report = parts["network"], parts.get("report", {})
+def _is(value: Any, kind: str) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    is_table = isinstance(value, Mapping)
+    return {
+        "text": isinstance(value, str),
+        "number": number,
+        "whole": number and isinstance(value, int),
+        "texts": texts,
+        "numbers": isinstance(value, list) and all(isinstance(item, (int, float)) for item in value),
+        "table": is_table,
+        "tables": isinstance(value, list) and all(isinstance(item, Mapping) for item in value),
+        "length": (number and isinstance(value, int))
+        or (isinstance(value, str) and seconds(value) is not None),
+        "time": number or (isinstance(value, str) and seconds(value) is not None),
+        "files": isinstance(value, str) or (texts and bool(value)),
+        "policy": isinstance(value, str)
+        or texts
+        or (is_table and all(isinstance(item, str) for item in value.values())),
+    }[kind]
+
+
+def _check_values(
+    folder: Path, raw: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], call: Naming
+) -> list[str]:
+    source, window, network = parts["source"], parts.get("window", {}), parts["network"]
+    report, decision = parts.get("report", {}), parts.get("decision", {})
     out: list[str] = []
-    if not 0 < float(source["rate"]) < float("inf"):
-        out.append(f"[source] rate must be above 0 Hz, found {source['rate']}")
+    for key, unit in (("rate", " Hz"), ("duration", " s"), ("longest", " s")):
+        if key in source and not 0 < _time(source[key]) < float("inf"):
+            out.append(f"{call('source', key)} must be above 0{unit}, found {source[key]}")
     if not abs(float(source.get("scale", 1.0))) < float("inf"):
-        out.append(f"[source] scale must be a finite number, found {source['scale']}")
-    if source.get("missing", "skip") not in MISSING:
-        out.append(f"[source] missing must be one of {', '.join(MISSING)}, found {source['missing']!r}")
-    if source["file"] != "-" and Path(source["file"]).suffix not in (".npz", ".csv"):
-        out.append(f"[source] file must end in .npz or .csv, or be \"-\", found {source['file']!r}")
-    out += [f"[window] {key} must be at least 1, found {window[key]}" for key in ("rows", "hop") if window.get(key, 1) < 1]
-    if window.get("order", "rows") not in ORDERS:
-        out.append(f"[window] order must be one of {', '.join(ORDERS)}, found {window['order']!r}")
+        out.append(f"{call('source', 'scale')} must be a finite number, found {source['scale']}")
+    if not 0 <= float(source.get("noise", 0.0)) < float("inf"):
+        out.append(f"{call('source', 'noise')} must be at least 0, found {source['noise']}")
+    if "duration" in source and "rate" not in source:
+        out.append(f"{call('source', 'duration')} needs {call('source', 'rate')}")
+    limits = source.get("limits", (0, 1))
+    if len(limits) != 2 or not limits[0] < limits[1]:
+        out.append(f"{call('source', 'limits')} must be two numbers, the lower first, found {limits}")
+    choices = (
+        ("source", "times", TIMES), ("source", "overflow", OVERFLOWS), ("source", "unit", tuple(UNITS)),
+        ("source", "decimal", (".", ",")),
+        ("window", "order", ORDERS), ("window", "label", LABELS), ("network", "state", STATES),
+        ("source", "kind", tuple(sorted(known()))),
+    )  # fmt: skip
+    for section, key, allowed in choices:
+        value = parts.get(section, {}).get(key)
+        if value is not None and value not in allowed:
+            out.append(f"{call(section, key)} must be one of {', '.join(allowed)}, found {value!r}")
+    short = [key for key in ("rows", "hop") if key in window and _measure(window[key]) <= 0]
+    out += [f"{call('window', key)} must be at least 1, found {window[key]}" for key in short]
+    out += [
+        f"{call('decision', k)} must be at least 1, found {decision[k]}"
+        for k in ("vote", "average")
+        if decision.get(k, 1) < 1
+    ]
     if ("program" in network) == ("net" in network):
         out.append("[network] needs either a program, or a net with a target")
     if "net" in network and "target" not in network:
-        out.append("[network] names a net and so needs a target")
-    if "program" in network and "target" in network:
-        out.append("[network] names a program, which has a target of its own; leave the target out")
-    for section, key in (("source", "file"), ("network", "program"), ("network", "net")):
-        named = parts[section].get(key)
-        if named not in (None, "-") and not (folder / named).is_file():
-            out.append(f"[{section}] {key} {named!r} is not there (looked for {folder / named})")
-    strangers = [name for name in report.get("show", ()) if report.get("classes") and name not in report["classes"]]
+        out.append(
+            f"{call('network', 'net')} names a network that is mapped when the stream starts, and so needs a target"
+        )
+    out += _check_files(folder, source, network, call)
+    for check in (lambda: policy_of(source.get("policy", ())), lambda: _faults(raw.get("faults", {}))):
+        try:
+            check()
+        except InputError as why:
+            out.append(str(why))
+    strangers = [
+        name for name in report.get("show", ()) if report.get("classes") and name not in report["classes"]
+    ]
     if strangers:
-        out.append(f"[report] show names {strangers[0]!r}, which is not among the classes {', '.join(report['classes'])}")
+        out.append(
+            f"{call('report', 'show')} names {strangers[0]!r}, which is not among the classes {', '.join(report['classes'])}"
+        )
     return out
 
 
+def _check_files(
+    folder: Path, source: Mapping[str, Any], network: Mapping[str, Any], call: Naming
+) -> list[str]:
+    out: list[str] = []
+    named = _files(folder, source)
+    if not named:
+        out.append(
+            f"{call('source', 'file')} {source['file']!r} names no recording (looked for {folder / str(source['file'])})"
+        )
+    kinds = {kind_of(file) for file in named}
+    if "kind" not in source and (None in kinds or (len(named) > 1 and "lines" in kinds)):
+        endings = ", ".join(ENDINGS)
+        out.append(f"{call('source', 'file')} must end in one of {endings}, or be -, tcp://host:port or "
+                   f"listen://host:port, found {source['file']!r}; or name the kind of source")  # fmt: skip
+    lost = [file for file in named if kind_of(file) != "lines" and not os.path.isfile(file)]
+    out += [
+        f"{call('source', 'file')} {source['file']!r} is not there (looked for {file})" for file in lost[:1]
+    ]
+    missing = [(key, str(network[key])) for key in ("program", "net") if key in network]
+    out += [f"{call('network', key)} {file!r} is not there (looked for {folder / file})" for key, file in missing
+            if not (folder / file).is_file()]  # fmt: skip
+    return out
+
+
+def _faults(table: Mapping[str, Any]) -> None:
+    for kind, rate in table.items():
+        if kind != "seed" and not _is(rate, "number"):
+            raise InputError(f"[faults] {kind} must be a number, found {rate!r}")
+        if kind == "seed" and not _is(rate, "whole"):
+            raise InputError(f"[faults] seed must be a whole number, found {rate!r}")
+    Faults(rates={kind: rate for kind, rate in table.items() if kind != "seed"})
+
+
+def _length(value: Any) -> int | float | None:
+    """Rows as a whole number, seconds as a float."""
+    return value if value is None or isinstance(value, int) else seconds(value)
+
+
+def _measure(value: Any) -> float:
+    length = _length(value)
+    return 0.0 if length is None else float(length)
+
+
+def _time(value: Any) -> float:
+    found = seconds(value) if isinstance(value, str) else float(value)
+    return 0.0 if found is None else found
+
+
 def _absolute(folder: Path, named: str) -> str:
-    return named if named == "-" else str((folder / named).resolve())
+    return str((folder / named).resolve())
 
 
 def _target(folder: Path, named: str) -> str:

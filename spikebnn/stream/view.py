@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spikebnn.stream.play import Decision
-from spikebnn.stream.scenario import Scenario
+from spikebnn.stream.decisions import Decision
+from spikebnn.stream.plan import Scenario
 
 KEPT = 12  # lines of the live table
 
@@ -19,13 +19,17 @@ def line(decision: Decision) -> str:
     if decision.chosen is None:
         return f"{decision.time:10.3f} s  missed: {decision.name}"
     wrong = f"  (labelled {decision.truth})" if decision.right is False else ""
-    held = "  (repeated row)" if decision.held else ""
-    return (f"{decision.time:10.3f} s  {decision.name:<12}  margin {decision.margin:7.3f}  "
-            f"{decision.spikes:6d} spikes{wrong}{held}")
+    held = "  (mended)" if decision.held else ""
+    return (
+        f"{decision.time:10.3f} s  {decision.name:<12}  margin {decision.margin:7.3f}  "
+        f"{decision.spikes:6d} spikes{wrong}{held}"
+    )
 
 
 @contextmanager
-def view(plan: Scenario, echo: Callable[[str], object], live: bool | None = None) -> Iterator[Callable[[Decision], None]]:
+def view(
+    plan: Scenario, echo: Callable[[str], object], live: bool | None = None
+) -> Iterator[Callable[[Decision], None]]:
     """A callback for `stream` that shows decisions; `echo` prints a line, `live` asks for the table on a terminal.
 
     Decisions for classes that the scenario does not show are counted in the live table and otherwise left out;
@@ -66,8 +70,11 @@ def _table(plan: Scenario) -> Iterator[Callable[[Decision], None]]:
         for decision in kept:
             colour = "yellow" if decision.chosen is None else "red" if decision.right is False else ""
             missed = decision.chosen is None
-            cells = ("missed: " + decision.name, decision.truth or "", "", "") if missed else (
-                decision.name, decision.truth or "", f"{decision.margin:.3f}", str(decision.spikes))
+            cells = (
+                ("missed: " + decision.name, decision.truth or "", "", "")
+                if missed
+                else (decision.name, decision.truth or "", f"{decision.margin:.3f}", str(decision.spikes))
+            )
             out.add_row(f"{decision.time:.3f} s", *cells, style=colour)
         return out
 
