@@ -295,11 +295,12 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: 
     last = max([arrived, *own])
     claim(low >= 0, f"{where} can have a negative count")
     takes = max([start, *got.lasts[got.step < 0].tolist(), *(tick for tick, by in own.items() if by < 0)])
-    events = sorted({*got.firsts.tolist(), *own})
-    for tick in events:
+    speaks = last  # the first tick in which it may fire
+    for tick in sorted({*got.firsts.tolist(), *own}):
         told, driven = got.step[got.firsts <= tick], sum(by for at, by in own.items() if at <= tick)
         before = int(told[told > 0].sum()) + driven
-        claim(tick >= takes or before < radix, f"{where} counts before all its inputs have come")
+        speaks = min(speaks, tick) if before >= radix else speaks
+        claim(speaks >= takes, f"{where} counts before all its inputs have come")
         under = int(told[told < 0].sum()) + driven
         all_there = tick >= last and (got.firsts == got.lasts).all() and (got.firsts == tick).all()
         claim(all_there or under >= int(core.floor[n]), f"{where} is cut off by its floor")
@@ -312,11 +313,11 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: 
     for tick in clears:
         v = _after(core, n, v, got.pulses[tick], where)
     claim(not v.any(), f"{where} carries something into the next frame")
-    span = end - start + 1
+    span = end - speaks + 1
     if radix == 1:
-        return _Wire(got.form, start, span, high, got.shift + extra)
+        return _Wire(got.form, speaks, span, high, got.shift + extra)
     name = digits.name(got.form, got.shift + extra, radix, most)
-    return _Wire((np.array([name]), _ONE), start, span, most)
+    return _Wire((np.array([name]), _ONE), speaks, span, most)
 
 
 def _after(core: Core, n: int, v: I64, pulse: int, where: str) -> I64:

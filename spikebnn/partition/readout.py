@@ -13,7 +13,9 @@ from spikebnn.partition.settle import Settled
 from spikebnn.partition.types import Bank, Pulse, Violation, connected, total
 from spikebnn.program import AUXILIARY, MEMORYLESS, NO_FLOOR, SATURATE, SUBTRACT
 from spikebnn.recipe import Recipe
-from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
+from spikebnn.split.axons import axon_limit, cannot_split, cut_taps, tap_cost, too_many_types
+from spikebnn.split.kinds import KINDS
+from spikebnn.split.sums import Wide
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
@@ -22,7 +24,7 @@ from spikebnn.threshold import NO_TAP, Synapses
 class ReadoutBanks:
     """Banks of the readout and the rows (sum, signal) that the host adds up on top of `base`."""
 
-    kind: str  # "membrane", "votes", "thermometer", "burst"
+    kind: str  # "membrane", "votes", "thermometer", "burst", or "digits": bursts that are weighed
     banks: tuple[Bank, ...]
     rows: I32  # (rows, 2): sum, signal
     base: I64  # (sums,)
@@ -45,7 +47,8 @@ def lower_readout(
         "membrane": lambda: _membrane(readout, layer, counts, first, target),
         "votes": lambda: _votes(readout, inputs),
         "thermometer": lambda: _thermometer(readout, layer, counts, multi, first, target),
-        "burst": lambda: _burst(readout, layer, inputs, most, counts, first, target),
+        "burst": lambda: _digits(readout, layer, inputs, most, first, target, recipe)
+        or _burst(readout, layer, inputs, most, counts, first, target),
     }
     if recipe.readout != "auto":
         return ways[recipe.readout]()
@@ -161,6 +164,30 @@ def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first:
         kind="thermometer", banks=(replace(bank, pulses=pulses),) if len(sums) else (),
         rows=np.stack([sums, first + np.arange(len(sums))], axis=1).astype(np.int32).reshape(-1, 2),
         base=readout.low - readout.threshold, multi=False,
+    )
+
+
+def _digits(
+    readout: Settled, layer: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe
+) -> ReadoutBanks | None:
+    """Scores as the sums of the recipe's split, which the host weighs and adds; None where some would be taken away."""
+    s = readout.synapses
+    if not KINDS.get(recipe.split, KINDS["exact"]).adds or cannot_split(target):
+        return None
+    spot = np.zeros((s.neurons, 3), np.int32)
+    spot[:, 0] = np.arange(s.neurons)
+    count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
+    wide = Wide(name=readout.name, layer=layer, role="readout", synapses=s, spot=spot, count=count, first=first)
+    sums = KINDS[recipe.split].made(wide, target)
+    if isinstance(sums, Violation) or any(line.weight < 0 for line in sums.lines):
+        return None
+    rows = [np.zeros((0, 2), np.int64)]
+    for line in sums.lines:
+        told = np.flatnonzero(line.signal != NO_TAP)
+        rows += [np.stack([told, line.signal[told]], axis=1)] * line.weight
+    return ReadoutBanks(
+        kind="digits", banks=tuple(replace(bank, name=readout.name) for bank in sums.banks),
+        rows=np.concatenate(rows).astype(np.int32), base=-readout.threshold - sums.offset, multi=True,
     )
 
 

@@ -20,13 +20,14 @@ class Kind:
     title: str
     lossless: bool
     made: Callable[[Wide, Target], Sums | Violation]
+    adds: bool = False  # where sources are single bits, no line is taken away, so that a host can count the scores
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType({
     "exact": Kind(title="a partial sum is a burst of as many spikes", lossless=True, made=burst),
-    "radix": Kind(title="a partial sum is two digits, each a short burst", lossless=True,
+    "radix": Kind(title="a partial sum is two digits, each a short burst", lossless=True, adds=True,
                   made=lambda wide, target: radix(wide, target, 2)),
-    "radix3": Kind(title="a partial sum is three digits, each a short burst", lossless=True,
+    "radix3": Kind(title="a partial sum is three digits, each a short burst", lossless=True, adds=True,
                    made=lambda wide, target: radix(wide, target, 3)),
 })
 

@@ -122,7 +122,7 @@ def _halves(wide: Wide, weight: I16, cut: slice) -> tuple[_Half, _Half]:
 def _price(
     wide: Wide, cost: I64, cuts: Sequence[slice], most: int, radices: tuple[int, ...], limit: int, target: Target
 ) -> float | None:
-    """Cores times the square of the ticks, roughly; None where a digit's neuron fits no core."""
+    """Cores times ticks, roughly; None where a digit's neuron fits no core."""
     columns, n = target.core.neurons // target.core.neurons_per_subtract, wide.synapses.neurons
     single = target.fan.axons_per_neuron == 1
     digits, cores, readers = len(radices), 0.0, 0.0
@@ -142,7 +142,7 @@ def _price(
     cores = readers + (n / fit if fit >= 1 else n * lines / max(1, limit))
     if single:  # each source has a column for every core that reads it
         cores += readers / len(cuts) * int(wide.synapses.taps.shape[1]) / columns
-    return (cores + 1) * busy(most, radices) ** 2
+    return (cores + 1) * busy(most, radices)
 
 
 def _built(wide: Wide, weight: I16, cuts: Sequence[slice], radices: tuple[int, ...], target: Target) -> Sums | Violation:
