@@ -11,6 +11,7 @@ from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.target import Quantity, Target
 from spikebnn.traffic import Traffic, active_updates, traffic
+from spikebnn.units import percent
 
 KNOWN, NONE, INCLUDED, UNKNOWN = "known", "none", "included", "unknown"
 PER_TICK = ("memory_scan", "barrier", "static_power")  # paid for time, whatever the network does
@@ -198,8 +199,8 @@ def _updates(target: Target, counts: Counts, program: Program, frames: int) -> I
 
 
 def _part(some: Interval, whole: int) -> str:
-    low, high = (f"{100 * end / whole:.0f}" for end in (some.lo, some.hi))
-    return f"{low} %" if some.lo == some.hi else f"{low} to {high} %"
+    low, high = (percent(end, whole) for end in (some.lo, some.hi))
+    return low if low == high else f"{low} to {high}"
 
 
 def _two_prices(target: Target, plain: Item, keys: tuple[str, str], second: Interval, note: str) -> Item:

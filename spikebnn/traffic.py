@@ -8,6 +8,7 @@ import numpy as np
 
 from spikebnn.arrays import I64
 from spikebnn.errors import CheckError
+from spikebnn.formats import connected
 from spikebnn.interval import Interval
 from spikebnn.place.walk import walked
 from spikebnn.program import Program
@@ -84,10 +85,10 @@ def check_traffic(moved: Traffic, counts: Counts, program: Program, target: Targ
 def active_updates(counts: Counts, program: Program) -> Interval:
     """How many neuron updates cost as much as those with input, over all frames.
 
-    Where the simulator counted them, they are at least that many. Elsewhere they are at least synaptic events / active
-    axons, since a neuron takes at most one event per active axon, which is exact for a dense layer whose neurons have
-    a synapse on every axon; and at most the synaptic events. Neurons with a leak may be updated in every tick, which
-    some chips count as input; that is in the upper end and in the best guess.
+    Where the simulator counted them, they are at least that many. Elsewhere they are at least synaptic events / the
+    most that one neuron can take in a tick, its synapses or the active axons, which is close to exact where all
+    neurons of a core have as many synapses; and at most the synaptic events. Neurons with a leak may be updated in
+    every tick, which some chips count as input; that is in the upper end and in the best guess.
     """
     lo = hi = 0
     for c, core in enumerate(program.cores):
@@ -99,7 +100,7 @@ def active_updates(counts: Counts, program: Program) -> Interval:
             most = np.minimum(updates, least + leaky)
         else:
             most = np.minimum(updates, events + leaky)
-            axons = np.clip(counts.axon_events[:, c], 1, max(core.axons, 1))
-            least = np.minimum(most, -(-events // axons))
+            each = np.clip(counts.axon_events[:, c], 1, max(1, int(connected(core).sum(axis=1).max(initial=0))))
+            least = np.minimum(most, -(-events // each))
         lo, hi = lo + int(least.sum()), hi + int(most.sum())
     return Interval(lo=float(lo), v=float(hi), hi=float(hi))
