@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikebnn.baseline import baselines, lost_to
 from spikebnn.errors import InputError
 from spikebnn.gate import BASE, holds, numbers
 from spikebnn.interval import Interval, wilson
@@ -164,6 +165,9 @@ def _side_by_side(comparison: Comparison) -> Table:
     def at_rate(score: Score) -> str:
         return "" if score.duty is None else span(score.duty.per_frame, "J", score.duty.on.lacks)
 
+    def lost(score: Score) -> str:
+        return "unknown" if score.energy.total is None else f"{len(lost_to(score))} of {len(baselines())}"
+
     def likely(score: Score) -> str:
         if score.correct is None or not score.frames:
             return "unknown"
@@ -180,6 +184,7 @@ def _side_by_side(comparison: Comparison) -> Table:
         ("same scores as the original", lambda s: agreed(s, True)),
         ("energy per frame", lambda s: energy(s, s.energy.total, s.energy.lacks)),
         ("of this, the network's events", lambda s: energy(s, s.energy.marginal, s.energy.marginal_lacks)),
+        ("conventional baselines that cost less", lost),
         ("tick", lambda s: si(s.energy.tick, "s")),
         *([("energy per frame at its rate", at_rate)] if any(s.rate for s in comparison.scores) else []),
         ("latency", lambda s: f"{ticks(s.timing.latency)}, {si(s.timing.latency_s, 's')}"),

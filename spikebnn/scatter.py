@@ -39,7 +39,7 @@ def points(named: Sequence[tuple[str, Score]]) -> list[dict[str, Any]]:
 
 
 def chart(named: Sequence[tuple[str, Score]]) -> dict[str, Any]:
-    """The picture as a Vega-Lite 5 specification; scores on a line of their own each where one has no accuracy."""
+    """The picture as a Vega-Lite 6 specification; scores on a line of their own each where one has no accuracy."""
     rows = points(named)
     if not rows:
         raise InputError("there is nothing to draw: none of these scores has an energy")
@@ -85,11 +85,11 @@ def chart(named: Sequence[tuple[str, Score]]) -> dict[str, Any]:
             1, {"mark": {"type": "rule", "strokeWidth": 1}, "encoding": {"x": x, **ends, "color": color}}
         )
     subtitle = ["lines: energy from every constant at its low end to every constant at its high end"]
-    subtitle[0] += "; accuracy, 95 % of samples" if rated else ""
+    subtitle[0] += "; accuracy, 95 % interval (Wilson)" if rated else ""
     if without:
         subtitle.append(f"without an energy, so not drawn: {', '.join(without)}")
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "title": {"text": "energy and accuracy" if rated else "energy", "subtitle": subtitle, "anchor": "start"},
         "width": 560, "height": 340 if rated else {"step": 28}, "background": "white",
         "data": {"values": rows}, "layer": layers,

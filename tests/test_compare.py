@@ -248,7 +248,7 @@ def test_the_picture_is_drawn_as_svg_with_every_label(labelled: bool) -> None:
     assert drawn.startswith("<svg")
     assert "one" in drawn
     assert "&lt;/script&gt;" in drawn
-    assert ("95 % of samples" in drawn) == labelled
+    assert ("95 % interval (Wilson)" in drawn) == labelled
 
 
 def test_the_page_loads_nothing_and_a_label_cannot_end_its_script() -> None:
