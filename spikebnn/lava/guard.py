@@ -1,6 +1,7 @@
-"""Runs of a Lava graph that cannot hang: `run_steps`, and a clean exit where `stop()` was forgotten.
+"""Lava graphs that cannot hang: `run_steps`, a `stop` that ends, and a clean exit where it was forgotten.
 
-Lava itself waits for ever where a ProcessModel raises in a step, and where the interpreter ends without `stop()`.
+Lava itself waits for ever where a ProcessModel raises in a step, where a graph is stopped whose Injector has
+nothing more to send or whose Extractor is full, and where the interpreter ends without `stop()`.
 """
 
 # ruff: noqa: SLF001 (what a run that hangs needs, Lava offers under private names)
@@ -14,9 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from spikebnn.errors import InputError, SimulatorFailed
 
 POLL = 0.002  # seconds between two looks at the children
+GRACE = 10.0  # seconds that a step under way has to end when the graph is stopped
 _guarded: list[int] = []  # the process in which the guard at exit is registered
 
 
@@ -57,7 +61,7 @@ def run_steps(
             end(process.runtime)  # a model failed when it was made, and its siblings wait for ever
             raise
     runtime = process.runtime
-    if runtime._messaging_infrastructure.smm._manager is None:  # its shared memory is gone: a run would crash
+    if _over(runtime):  # a run would crash
         raise InputError("this graph was stopped, and Lava cannot run it again; make its Processes anew")
     began = time.monotonic()
     process.run(condition=RunSteps(num_steps=steps, blocking=False), run_cfg=run_cfg)
@@ -82,7 +86,7 @@ def run_steps(
         raise SimulatorFailed(failure) from why
 
 
-def _failure(runtime: Any) -> str:
+def _failure(runtime: Any, stopping: bool = False) -> str:
     """Why a child ended, with its traceback; empty while all live."""
     for actor in runtime._messaging_infrastructure.actors:
         if actor._is_done:
@@ -95,9 +99,57 @@ def _failure(runtime: Any) -> str:
             if told:
                 return f"a Process of the Lava graph failed:\n{told[1]}"
             code = actor.exitcode
+            if stopping and not code:
+                continue
             how = f"was killed by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
             return f"a Process of the Lava graph {how} without a word"
     return ""
+
+
+def stop(runtime: Any, grace: float = GRACE) -> None:
+    """Stop a graph; its Injectors get zeros and its Extractors are emptied until the step under way is done."""
+    if runtime is None or runtime._messaging_infrastructure is None or _over(runtime):
+        return
+    infrastructure = runtime._messaging_infrastructure
+    if any(actor._parent_pid != os.getpid() for actor in infrastructure.actors):
+        return  # a copy in a forked child
+    if not runtime._is_started:  # its children wait for a first command
+        end(runtime)
+        return
+    from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_equal
+
+    for port in runtime.runtime_to_service:
+        port.send(MGMT_COMMAND.STOP)
+    waiting, began = list(runtime.service_to_runtime), time.monotonic()
+    while waiting and time.monotonic() - began < grace and not _failure(runtime, stopping=True):
+        waiting = [p for p in waiting if not (p.probe() and enum_equal(p.recv(), MGMT_RESPONSE.TERMINATED))]
+        _ease(runtime)
+        time.sleep(POLL)
+    while not waiting and time.monotonic() - began < grace:
+        if not any(actor.is_alive() for actor in infrastructure.actors if not actor._is_done):
+            runtime.join()
+            break
+        time.sleep(POLL)
+    end(runtime)
+    runtime._watchdog_manager.stop()
+
+
+def _ease(runtime: Any) -> None:
+    """Let nobody wait for the host: fill what it should fill, empty what it should empty."""
+    for process in runtime._executable.process_list:
+        for port in process.in_ports:
+            into = getattr(port, "external_pipe_csp_send_port", None)
+            if into is not None and into.probe():
+                into.send(np.zeros(into.shape, into.d_type))
+        for port in process.out_ports:
+            out = getattr(port, "external_pipe_csp_recv_port", None)
+            while out is not None and out.probe():
+                out.recv()
+
+
+def _over(runtime: Any) -> bool:
+    """Whether the graph was stopped or ended, so that its shared memory is gone."""
+    return getattr(runtime, "_ended", False) or runtime._messaging_infrastructure.smm._manager is None
 
 
 def end(runtime: Any) -> None:

@@ -174,7 +174,6 @@ def streaming(folder):
     for step in range(steps):
         into.send(data[:, step].astype(float))
         got.append(out.receive().astype(int).tolist())
-    into.send(np.zeros(net.s_in.shape))  # the step that is under way must end
     net.stop()
     return {"out": np.array(got).T.tolist()}
 

@@ -13,7 +13,7 @@ from lava.magma.core.process.variable import Var
 
 from spikebnn.arrays import Array
 from spikebnn.errors import InputError
-from spikebnn.lava.guard import clean_exit, quiet_root
+from spikebnn.lava.guard import clean_exit, quiet_root, stop
 from spikebnn.lava.ports import described
 from spikebnn.program import Program
 
@@ -72,3 +72,7 @@ class MappedNet(AbstractProcess):
         self.v = Var(shape=self.v_out.shape, init=np.zeros(self.v_out.shape, np.int64))
         self.sums = Var(shape=self.sums_out.shape, init=np.zeros(self.sums_out.shape, np.int64))
         clean_exit()
+
+    def stop(self) -> None:
+        """Stop the graph, also where an Injector has nothing more to send; a second call does nothing."""
+        stop(self.runtime)
