@@ -17,6 +17,7 @@ from spikebnn.program import Program
 from spikebnn.simulate import layout
 from spikebnn.simulate.arriving import streaming
 from spikebnn.simulate.blas import BlasSession
+from spikebnn.simulate.chip import Chip, TooWide
 from spikebnn.simulate.lanes import (
     LANES,
     READS_MEMBRANE,
@@ -32,6 +33,8 @@ from spikebnn.simulate.lower import Plan, fit, lower
 from spikebnn.simulate.protocol import Answer, Session, Trace
 from spikebnn.simulate.streamed import Streamed, each
 from spikebnn.simulate.wiring import last_tick, wire
+
+ALONE = 8  # streams up to which each runs alone
 
 
 class Bitwise:
@@ -62,8 +65,30 @@ class BitwiseSession:
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
         """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
         drive = layout.check_drive(self.program, drive)
-        streams, ticks, _ = drive.shape
         watch = np.zeros(0, np.int64) if watch is None else np.asarray(watch, np.int64)
+        if len(drive) <= ALONE:
+            try:
+                return self._one_by_one(drive, watch)
+            except TooWide:  # 16 bits do not hold its membranes
+                pass
+        return self._side_by_side(drive, watch)
+
+    def _one_by_one(self, drive: U8, watch: Array) -> Trace:
+        """Each stream on a chip of its own."""
+        streams, ticks, _ = drive.shape
+        spikes = np.zeros((streams, ticks, self.wiring.neurons), np.uint8)
+        membranes = np.zeros((streams, ticks, len(watch)), np.int64)
+        chip = Chip(self.program, 1, watch)
+        for stream in range(streams):
+            chip.rest()
+            found = chip.run(ticks, drive[stream], record=True)
+            assert found.raster is not None
+            spikes[stream], membranes[stream] = found.raster, found.membranes
+        return Trace(spikes=spikes, membranes=membranes)
+
+    def _side_by_side(self, drive: U8, watch: Array) -> Trace:
+        """512 streams to a block."""
+        streams, ticks, _ = drive.shape
         spikes = np.zeros((streams, ticks, self.wiring.neurons), np.uint8)
         membranes = np.zeros((streams, ticks, len(watch)), np.int64)
         wanted, place = np.unique(watch, return_inverse=True)
