@@ -86,7 +86,7 @@ class FilterBank:
             out[k] = np.log10(np.maximum(energy, self.floor)).T
         used = count * self.stride
         skip += max(0, used - len(kept))
-        return out.reshape(count, -1), {"kept": kept[used:].copy(), "skip": skip}
+        return out.reshape(count, self.width(channels)), {"kept": kept[used:].copy(), "skip": skip}
 
     def __call__(self, x: Array) -> Array:
         return self.push(x, {})[0]

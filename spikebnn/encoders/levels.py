@@ -99,7 +99,9 @@ class Thermometer:
 
     def push(self, x: Array, state: State) -> tuple[Array, State]:
         rows = recording(x)
-        return (rows[:, None, :] >= self._table(rows.shape[1])).reshape(len(rows), -1).astype(np.uint8), state
+        return (rows[:, None, :] >= self._table(rows.shape[1])).reshape(
+            len(rows), self.width(rows.shape[1])
+        ).astype(np.uint8), state
 
     def invert(self, bits: Array) -> F64:
         """The middle of the two levels between which each reading lay; beyond the ends, the end."""
@@ -160,7 +162,7 @@ class Planes:
         )
         q = q ^ (q >> 1) if self.gray else q
         planes = q[:, None, :] >> np.arange(self.count)[:, None] & 1
-        return planes.reshape(len(rows), -1).astype(np.uint8), state
+        return planes.reshape(len(rows), self.width(rows.shape[1])).astype(np.uint8), state
 
     def invert(self, bits: Array) -> F64:
         """The middle of each reading's step."""

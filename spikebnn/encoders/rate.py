@@ -58,7 +58,7 @@ class Rate:
                 rows.shape[1]
             )
             bits = uniform(self.seed, key.astype(np.uint64)) * self.ticks < n
-        return bits.reshape(len(rows), -1).astype(np.uint8), {"at": at + len(rows)}
+        return bits.reshape(len(rows), self.width(rows.shape[1])).astype(np.uint8), {"at": at + len(rows)}
 
     def invert(self, bits: Array) -> F64:
         """The reading that so many spikes stand for."""

@@ -55,6 +55,11 @@ class Smoother:
         self.votes: deque[int] = deque(maxlen=vote)
         self.scores: deque[F64] = deque(maxlen=average)
 
+    @property
+    def plain(self) -> bool:
+        """Every window decides for itself."""
+        return self.votes.maxlen == self.scores.maxlen == 1
+
     def begin(self) -> None:
         """A new segment."""
         self.votes.clear()
@@ -66,7 +71,7 @@ class Smoother:
             self.scores.append(scores)
             scores = np.mean(np.stack(self.scores), axis=0)
         first = int(scores.argmax())
-        margin = float(scores[first] - np.delete(scores, first).max()) if len(scores) > 1 else 0.0
+        margin = float(margins(scores[None])[0])
         if self.votes.maxlen == 1:
             return first, margin
         self.votes.append(first)
@@ -82,6 +87,15 @@ class Smoother:
         self.begin()
         self.votes.extend(int(vote) for vote in state["votes"])
         self.scores.extend(state["scores"])
+
+
+def margins(scores: F64) -> F64:
+    """The largest score of each window less the second largest; 0 where there is one alone. Scores (windows, classes)."""
+    if scores.shape[1] < 2:
+        return np.zeros(len(scores))
+    top = np.partition(scores, -2, axis=1)
+    out: F64 = top[:, -1] - top[:, -2]
+    return out
 
 
 def present(windows: Windows, taken: Array, plan: Scenario, program: Program, session: Presents, *, bits: bool,

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,7 +73,7 @@ class DecisionFile:
         if self.form == "csv":
             text = io.StringIO()
             rows = csv.writer(text, lineterminator="\n")
-            rows.writerows([_cell(getattr(decision, name)) for name in NAMES] for decision in decisions)
+            rows.writerows([_cell(value) for value in _values(decision)] for decision in decisions)
             self._file.write(text.getvalue().encode())
             return
         lines = (
@@ -102,6 +103,9 @@ def form_of(path: str | os.PathLike[str]) -> str:
     if ending not in ENDINGS:
         raise InputError(f"{path}: decisions are written to a file that ends in {', '.join(ENDINGS)}")
     return ENDINGS[ending]
+
+
+_values = attrgetter(*NAMES)
 
 
 def _cell(value: object) -> object:

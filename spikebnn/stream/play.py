@@ -21,7 +21,7 @@ from spikebnn.program import Program
 from spikebnn.simulate import Answer, registry
 from spikebnn.simulate.kept import Kept, remembers
 from spikebnn.stream import checkpoint as checkpoints
-from spikebnn.stream.decide import Chip, Presents, Smoother, present
+from spikebnn.stream.decide import Chip, Presents, Smoother, margins, present
 from spikebnn.stream.decisions import Decision, DecisionFile
 from spikebnn.stream.pipeline import Feed, rate_of, settle
 from spikebnn.stream.plan import Scenario
@@ -176,6 +176,7 @@ class _Stream:
         spikes = [] if answer is None else answer.counts.spikes.sum(axis=1).tolist()
         events = [] if answer is None else answer.counts.synaptic_events.sum(axis=1).tolist()
         raw = scores.argmax(axis=1).tolist() if scores.size else []
+        apart = margins(scores).tolist() if self.smoother.plain else []
         facts = zip(
             windows.row.tolist(), windows.labels, windows.mended.tolist(), windows.fresh.tolist(), fates
         )
@@ -188,7 +189,7 @@ class _Stream:
                 out.append(Decision(number=number, row=row, time=now, chosen=None, name=fate, raw=None, truth=label,
                                     right=None, margin=0.0, spikes=0, synaptic_events=0, held=False))  # fmt: skip
                 continue
-            chosen, margin = self.smoother.decide(scores[at])
+            chosen, margin = (raw[at], apart[at]) if apart else self.smoother.decide(scores[at])
             right = totals.book(row, label, mended > 0, chosen, scores.shape[1], spikes[at], events[at])
             out.append(Decision(number=number, row=row, time=now, chosen=chosen, name=totals.name(chosen), raw=raw[at],
                                 truth=label, right=right, margin=margin, spikes=spikes[at], synaptic_events=events[at],
