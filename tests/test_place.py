@@ -234,6 +234,19 @@ def test_an_unknown_placer_lists_the_known_ones() -> None:
         place(_partition(1), mapper_target(), Recipe(place="spiral"))
 
 
+def test_a_seed_below_zero_is_refused() -> None:
+    with pytest.raises(InputError, match="the seed is -1; a seed is a whole number from 0 on"):
+        place(_partition(2), mapper_target(), Recipe(seed=-1))
+
+
+@pytest.mark.parametrize("method", PLACERS)
+def test_no_shard_needs_no_place(method: str) -> None:
+    partition, target = replace(_partition(0), shards=(), routes=np.zeros((0, 5), np.int32)), mapper_target()
+    placement = place(partition, target, Recipe(place=method))
+    check_placement(placement, partition, target)
+    assert placement.place.shape == (0, 3)
+
+
 def test_a_packet_that_would_go_too_far_is_refused() -> None:
     partition = replace(_partition(7), routes=np.array([[0, 0, 6, 0, 1]], np.int32))
     with pytest.raises(FitError, match="a packet would go 6 cores in x and 0 in y, and toy reaches 5 and 1; try --place anneal"):

@@ -28,12 +28,15 @@ def place(partition: Partition, target: Target, recipe: Recipe, load: Load | Non
     """Give every shard a live core, on as few chips as hold them, by the recipe's placer.
 
     "raster" and "hilbert" follow an order, chip after chip. "anneal" starts from the better of the two and shortens
-    the ways of the packets of `load`; see `spikebnn.place.anneal`. Without a load one is assumed, and the
-    price says so. Raises InputError for an unknown placer, FitError where cores run out or a packet would have
-    to go too far.
+    the ways of the packets of `load`; see `spikebnn.place.anneal`. It is the default because it is cheap (CPU: 10 ms
+    for ten cores, some 3 s for 6,000) beside what it saves (half of the hops and more). Without a load one is assumed,
+    and the price says so. Raises InputError for an unknown placer or a seed below 0, FitError where cores run out or
+    a packet would have to go too far.
     """
     if recipe.place not in PLACERS:
         raise InputError(f'there is no placer "{recipe.place}"; known are {", ".join(PLACERS)}')
+    if recipe.seed < 0:
+        raise InputError(f"the seed is {recipe.seed}; a seed is a whole number from 0 on")
     t, count = target.topology, len(partition.shards)
     live = t.width * t.height - len(set(t.dead_cores))
     if count > live * t.chips:
