@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from spikebnn.errors import InputError
@@ -22,6 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+FIT, HELD, UNSTATED = "fit", "held out", "not stated"
 Factor = float | Sequence[float]
 
 
@@ -32,8 +34,8 @@ class Prediction:
     group: str  # title of the file
     point: str
     preset: str
-    fit: bool  # the preset's constants or intervals come from this point
-    why: str  # how, where `fit`
+    role: str  # FIT: the preset's constants or intervals come from this point; HELD; UNSTATED for a target of one's own
+    why: str  # how, where it is a fit point
     volts: float | None
     measured: Quantity
     predicted: Interval | None  # None where the preset has no price for any of its events
@@ -55,44 +57,55 @@ class Prediction:
         return None if self.predicted is None else self.predicted.v / self.measured.v - 1
 
 
-@cache
-def predictions() -> tuple[Prediction, ...]:
-    """Every point of mappings/calibration/*.toml with every preset that its file names.
+def predictions(targets: Sequence[str | Path] = ()) -> tuple[Prediction, ...]:
+    """Every point of mappings/calibration/*.toml with every preset that its file names, or with the targets given.
 
     predicted = sum over kinds of event of (count x constant at the point's voltage), as intervals at their corners.
+    A target given meets the points of its family. Its constants may be a preset's own, and then so are its roles.
+    Raises InputError for a target of whose family nothing is on file.
     """
     found = []
-    for path in sorted((shelf("mappings") / "calibration").glob("*.toml")):
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        found += [
-            _predict(data["title"], point, load_target(name))
-            for name in data["presets"]
-            for point in data["point"]
-        ]
+    chosen = [load_target(name) for name in targets]
+    for file in _files():
+        presets = [load_target(name) for name in file["presets"]]
+        mine = [target for target in chosen if target.family == file["family"]] if targets else presets
+        for target in mine:
+            like = next((one.name for one in presets if _same_prices(one, target)), None)
+            found += [_predict(file["title"], point, target, like) for point in file["point"]]
+    families = [file["family"] for file in _files()]
+    for target in chosen:
+        if target.family not in families:
+            raise InputError(
+                f"nothing measured is on file for {target.name!r}, of family {target.family!r}; "
+                f"there is for {', '.join(families)}"
+            )
     return tuple(found)
+
+
+@cache
+def _files() -> tuple[dict[str, Any], ...]:
+    paths = sorted((shelf("mappings") / "calibration").glob("*.toml"))
+    return tuple(tomllib.loads(path.read_text(encoding="utf-8")) for path in paths)
+
+
+def _same_prices(a: Target, b: Target) -> bool:
+    return (a.energy, a.voltage, a.included) == (b.energy, b.voltage, b.included)
 
 
 def calibration_refs() -> dict[str, str]:
     """Citations of the measured values."""
-    out: dict[str, str] = {}
-    for path in sorted((shelf("mappings") / "calibration").glob("*.toml")):
-        out |= tomllib.loads(path.read_text(encoding="utf-8"))["refs"]
-    return out
+    return {key: text for file in _files() for key, text in file["refs"].items()}
 
 
-def page(presets: Sequence[str] = ()) -> Page:
-    """The table of all points, or of some presets; misses are called misses."""
-    known = list(dict.fromkeys(row.preset for row in predictions()))
-    for name in presets:
-        if name not in known:
-            raise InputError(f"nothing measured is on file for {name!r}; there is for {', '.join(known)}")
-    chosen = [row for row in predictions() if not presets or row.preset in presets]
+def page(targets: Sequence[str | Path] = ()) -> Page:
+    """The table of all points, or of those of some targets; misses are called misses."""
+    chosen = predictions(targets)
     tables = []
     for group in dict.fromkeys(row.group for row in chosen):
         rows = [_row(row) for row in chosen if row.group == group]
         head = ("point", "preset", "role", "measured", "predicted", "best guess", "verdict")
         tables.append(table(group, head, rows))
-    notes = [f"{row.point}, {row.preset}: fit, {row.why}" for row in chosen if row.fit]
+    notes = [f"{row.point}, {row.preset}: fit, {row.why}" for row in chosen if row.role == FIT]
     notes += dict.fromkeys(f"{row.point}: {row.note}" for row in chosen if row.note)
     used = {key.strip() for row in chosen for key in row.measured.src.split(",")}
     notes += [f"{key}: {text}" for key, text in calibration_refs().items() if key in used]
@@ -104,7 +117,7 @@ def summaries(rows: Sequence[Prediction]) -> list[str]:
     said = []
     for preset in dict.fromkeys(row.preset for row in rows):
         mine = [row for row in rows if row.preset == preset]
-        kept = [row for row in mine if not row.fit]
+        kept = [row for row in mine if row.role == HELD]
         text = f"{preset}: {_share(mine)} of the measured values inside the predicted interval"
         text += f", {_share(kept)} of those held out" if kept and len(kept) < len(mine) else ""
         misses = [abs(row.error) for row in mine if row.inside is False and row.error is not None]
@@ -118,15 +131,16 @@ def _share(rows: Sequence[Prediction]) -> str:
 
 
 def _row(row: Prediction) -> tuple[str, ...]:
-    error = "" if row.error is None else f"{100 * row.error:+.1f} %"
+    error = "" if row.error is None else f"{round(100 * row.error, 1) + 0.0:+.1f} %"
     verdict = {True: "inside", False: "MISS", None: "open"}[row.inside]
     return (
-        row.point, row.preset, "fit" if row.fit else "held out", si(row.measured.v, row.measured.unit),
+        row.point, row.preset, row.role, si(row.measured.v, row.measured.unit),
         span(row.predicted, row.measured.unit, row.lacks), error, verdict,
     )  # fmt: skip
 
 
-def _predict(group: str, point: Mapping[str, Any], target: Target) -> Prediction:
+def _predict(group: str, point: Mapping[str, Any], target: Target, like: str | None) -> Prediction:
+    """`like` is the preset on file whose constants the target has."""
     volts = point.get("voltage")
     scaled = volts is not None and bool(target.voltage)
     at = at_voltage(target, volts) if scaled and volts is not None else target
@@ -142,7 +156,7 @@ def _predict(group: str, point: Mapping[str, Any], target: Target) -> Prediction
         group=group,
         point=point["name"],
         preset=target.name,
-        fit=target.name in point.get("fit", ()),
+        role=UNSTATED if like is None else FIT if like in point.get("fit", ()) else HELD,
         why=point.get("why", ""),
         volts=volts,
         measured=Quantity(**point["measured"]),

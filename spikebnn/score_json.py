@@ -37,7 +37,7 @@ def to_json(score: Score) -> str:
     data |= {key: getattr(score, key) for key in PLAIN}
     data["agreement"] = None if score.agreement is None else asdict(score.agreement)
     data["neurobench"] = neurobench(score)
-    data["energy"] = _energy(score.energy)
+    data["energy"] = _energy(score.energy, score.timing)
     data["at_rate"] = None if score.duty is None else _duty(score.duty)
     times = score.timing
     data["timing"] = asdict(times) | {
@@ -90,7 +90,7 @@ def _shown(part: Interval | None) -> dict[str, float] | None:
     return None if part is None else asdict(part)
 
 
-def _energy(energy: Energy) -> dict[str, Any]:
+def _energy(energy: Energy, times: Timing) -> dict[str, Any]:
     return {
         "unit": "J",
         "interval": "corners: every constant at its low end, at its best guess, at its high end",
@@ -100,6 +100,7 @@ def _energy(energy: Energy) -> dict[str, Any]:
         "lacks": list(energy.lacks),
         "per_frame": _shown(energy.per_frame(energy.total)),
         "marginal_per_frame": _shown(energy.per_frame(energy.marginal)),
+        "fastest_per_frame": None if times.fastest is None else _shown(energy.at_ticks(times.fastest)),
         "total": _shown(energy.total),
         "sensitivity": [asdict(swing) for swing in sensitivity(energy)],
         "items": [_item(item) for item in energy.items],

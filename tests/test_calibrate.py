@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikebnn.calibrate import Prediction, calibration_refs, page, predictions
+from spikebnn.calibrate import FIT, HELD, UNSTATED, Prediction, calibration_refs, page, predictions
 from spikebnn.cli import main
 from spikebnn.errors import InputError, TargetError
 from spikebnn.interval import Interval
@@ -42,7 +43,7 @@ def test_six_of_the_eight_lie_inside_and_the_two_misses_are_within_15_percent() 
 
 
 def test_only_the_two_ends_of_the_sweep_are_fit_points_of_truenorth() -> None:
-    fit = {name for name, row in of("truenorth-sim").items() if row.fit}
+    fit = {name for name, row in of("truenorth-sim").items() if row.role == FIT}
     assert fit == {"0.80 V, 11.58 Hz, 128 synapses", "0.80 V, 95.93 Hz, 128 synapses"}
 
 
@@ -93,7 +94,7 @@ def test_an_average_per_event_says_that_an_idle_chip_costs_nothing_and_is_told_t
 @pytest.mark.parametrize(("preset", "error"), [("loihi-sim", 0.63), ("loihi-sim-davies2018", 0.146)])
 def test_the_loihi_board_is_a_fit_point_of_both_presets(preset: str, error: float) -> None:
     row = of(preset)["nearest neighbours, 32 chips"]
-    assert row.fit
+    assert row.role == FIT
     assert "set so that they hold this board" in row.why
     assert row.inside
     assert row.error == pytest.approx(error, abs=0.005)
@@ -103,7 +104,7 @@ def test_keyword_spotting_is_held_out_and_its_incremental_cost_lies_inside() -> 
     row = of("loihi-sim")["keyword spotting, one more copy of 10 layers"]
     # 0.836 mJ with ten copies, 0.682 mJ with one
     assert row.measured.v == pytest.approx((0.836e-3 - 0.682e-3) / 9, rel=0.01)
-    assert not row.fit
+    assert row.role == HELD
     assert row.inside
     cost = load_target("loihi-sim").energy
     spikes = 10 * 256 * 10 * 0.1
@@ -124,7 +125,7 @@ def test_every_measured_value_names_a_citation() -> None:
     for row in predictions():
         assert row.measured.lo <= row.measured.v <= row.measured.hi
         assert all(key.strip() in refs for key in row.measured.src.split(","))
-        assert row.why or not row.fit
+        assert row.why or row.role == HELD
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -147,10 +148,30 @@ def test_one_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_target_without_measurements_is_a_sentence() -> None:
-    with pytest.raises(
-        InputError, match="nothing measured is on file for 'ranc-sim'; there is for loihi-sim, "
-    ):
+    said = "nothing measured is on file for 'ranc-sim', of family 'ranc'; there is for loihi, truenorth"
+    with pytest.raises(InputError) as caught:
         page(["ranc-sim"])
+    assert str(caught.value) == said
+
+
+def test_a_preset_of_the_same_constants_has_the_same_roles() -> None:
+    alias, named = predictions(["loihi-sim-sanafe2025"]), predictions(["loihi-sim"])
+    assert [(row.role, row.predicted) for row in alias] == [(row.role, row.predicted) for row in named]
+    assert {row.preset for row in alias} == {"loihi-sim-sanafe2025"}
+
+
+def test_a_target_of_ones_own_meets_its_familys_points_without_a_role(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'schema = 1\nname = "mine"\ntitle = "a cold chip"\nextends = "truenorth-sim"\n[energy]\nstatic_power = '
+        '{ v = 20e-3, lo = 20e-3, hi = 20e-3, unit = "W", src = "AK15", kind = "assumed" }\n',
+        encoding="utf-8",
+    )
+    rows = predictions([file])
+    assert {row.role for row in rows} == {UNSTATED}
+    assert len(rows) == len(MEASURED)
+    assert all(row.inside is False for row in rows if row.point.startswith("0.80 V"))
+    assert render(page([file])).startswith("mine: ")
 
 
 # ------------------------------------------------------------------------------------------------ the voltage
@@ -188,7 +209,7 @@ def test_a_voltage_out_of_range_or_of_a_target_without_a_model_is_a_sentence() -
         at_voltage(load_target("loihi-sim"), 0.75)
 
 
-def test_half_a_voltage_model_is_refused(tmp_path) -> None:
+def test_half_a_voltage_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
         'schema = 1\nname = "mine"\ntitle = "t"\nextends = "truenorth-sim"\ndrop = ["voltage.lowest"]\n',

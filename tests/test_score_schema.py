@@ -73,7 +73,7 @@ def first_version(out: Score) -> str:
     data["schema"] = "spikebnn.score/1"
     for key in ("active_updates", "rate", "at_rate"):
         del data[key]
-    for key in ("sensitivity", "interval", "lacks"):
+    for key in ("sensitivity", "interval", "lacks", "fastest_per_frame"):
         del data["energy"][key]
     for item in data["energy"]["items"]:
         del item["shares"]

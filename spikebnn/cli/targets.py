@@ -79,14 +79,13 @@ def _calibrate(chosen: argparse.Namespace) -> int:
     from spikebnn.tables import render
 
     text = render(page(chosen.names), chosen.format, color=colored()).rstrip()
-    rows = [row for row in predictions() if not chosen.names or row.preset in chosen.names]
     plain = [
         {
-            "point": row.point, "preset": row.preset, "role": "fit" if row.fit else "held out",
+            "point": row.point, "preset": row.preset, "role": row.role,
             "measured": _plain(row.measured), "predicted": _plain(row.predicted), "lacks": list(row.lacks),
             "error": row.error, "inside": row.inside,
         }
-        for row in rows
+        for row in predictions(chosen.names)
     ]  # fmt: skip
     answer(chosen, text, plain)
     return 0
