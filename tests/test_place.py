@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -25,8 +26,10 @@ from spikebnn.program import Program
 from spikebnn.recipe import Recipe
 from spikebnn.run import Counts
 from spikebnn.target import Quantity, Target, Topology, hops, tile_shape
+from spikebnn.targets import load_target
+from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork
 from spikebnn.traffic import check_traffic, traffic
-from tests.strategies_mapper import mapper_network, mapper_target
+from tests.strategies_mapper import mapper_network, mapper_readout, mapper_target
 from tests.strategies_program import program_any
 
 
@@ -323,3 +326,38 @@ def test_packets_of_a_run_walk_the_hops_of_its_score(program: Program, target: T
     wrong = replace(counted, crossings=counted.crossings + 1)
     with pytest.raises(CheckError, match="the traffic is wrong: .* crossings are counted, and the packets walk"):
         check_traffic(wrong, counts, moved, target)
+
+
+def _dense(sizes: tuple[int, ...]) -> ThresholdNetwork:
+    """A dense network of random ±1 weights whose neurons fire about half of the time."""
+    rng = np.random.default_rng(0)
+
+    def all_to_all(first: int, inputs: int, outputs: int) -> Synapses:
+        return Synapses(
+            weight=rng.choice(np.array([-1, 1], np.int16), (outputs, inputs)),
+            taps=np.arange(first, first + inputs, dtype=np.int32)[None], row=np.arange(outputs, dtype=np.int32),
+            patch=np.zeros(outputs, np.int32),
+        )  # fmt: skip
+
+    layers, first, ones = [], 0, sizes[0]
+    for k, (inputs, outputs) in enumerate(pairwise(sizes[:-1])):
+        synapses = all_to_all(first, inputs, outputs)
+        threshold = (synapses.weight.sum(axis=1) // 2 + 1).astype(np.int32)
+        layers.append(Layer(name=f"layer{k}", kind="dense", synapses=synapses, sign=np.ones(outputs, np.int8),
+                            threshold=threshold, first=ones, shape=(outputs,)))  # fmt: skip
+        first, ones = ones, ones + outputs
+    return ThresholdNetwork(
+        inputs=sizes[0], encoder=Encoder(kind="values", shape=(sizes[0],), dtype="float32"), layers=tuple(layers),
+        readout=mapper_readout(all_to_all(first, sizes[-2], sizes[-1])),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["loihi-sim", "truenorth-sim"])
+def test_a_dense_net_of_four_layers_travels_a_quarter_less_than_in_raster_order(name: str) -> None:
+    target = load_target(name)
+    partition = split(_dense((784, 1024, 1024, 1024, 10)), target, Recipe())
+    placement = place(partition, target, Recipe())
+    check_placement(placement, partition, target)
+    price = placement.price
+    assert price["weighed"] <= 0.75 * price["raster"]["weighed"]
+    assert price["hops"] <= 0.75 * price["raster"]["hops"]
