@@ -198,7 +198,7 @@ def _updates(target: Target, counts: Counts, program: Program, frames: int) -> I
     return _two_prices(target, plain, keys, active, text)
 
 
-def _part(some: Interval, whole: int) -> str:
+def _part(some: Interval, whole: float) -> str:
     low, high = (percent(end, whole) for end in (some.lo, some.hi))
     return low if low == high else f"{low} to {high}"
 
@@ -280,7 +280,10 @@ def _join(a: Item, b: Item) -> Item:
         (key, some + more)
         for (key, some), (_, more) in zip(shown.shares, other.shares or _nothing(shown.shares))
     )
-    return replace(shown, count=a.count + b.count, joules=joules, shares=shares)
+    count, note = a.count + b.count, shown.note
+    if shares and count.v:  # the note's share is that of all frames now
+        note = f"{_part(shares[1][1], count.v)} of them {note.partition(' of them ')[2]}"
+    return replace(shown, count=count, joules=joules, note=note, shares=shares)
 
 
 def _nothing(shares: tuple[tuple[str, Interval], ...]) -> tuple[tuple[str, Interval], ...]:

@@ -74,6 +74,26 @@ def test_the_leakage_slope_comes_from_device_physics_and_not_from_a_power() -> N
     assert slope.kind == "assumed"
 
 
+# Worked out apart: 43.00 r exp(2.303 (V - 0.8)) + 21.43 r^2 + 1.0486 f (n 1.481 + 42.6 x 2.451) r^2 / 1000 mW, r = V / 0.8
+@pytest.mark.parametrize(
+    ("point", "volts", "hertz", "synapses", "milliwatts"),
+    [
+        ("0.80 V, 20.07 Hz, 128 synapses", 0.8, 20.07, 128, 70.6), ("0.775 V, 20 Hz, 128 synapses", 0.775, 20, 128, 65.2),
+        ("0.75 V, 20 Hz, 128 synapses", 0.75, 20, 128, 60.2), ("0.75 V, peak, 58 GSOPS", 0.75, 216.07, 256, 151.1),
+        ("0.70 V, no activity (low corner)", 0.7, 0, 0, 46.3), ("1.05 V, 200 Hz, 256 synapses (high corner)", 1.05, 200, 256, 312),
+    ],
+)  # fmt: skip
+def test_every_held_out_power_is_predicted_as_by_hand(
+    point: str, volts: float, hertz: float, synapses: int, milliwatts: float
+) -> None:
+    r = volts / 0.8
+    dynamic = 1.048576 * hertz * (synapses * 1.481 + 42.6 * 2.451) / 1000
+    wanted = 43.00 * r * math.exp(2.303 * (volts - 0.8)) + (21.43 + dynamic) * r**2
+    row = of("truenorth-sim")[point]
+    assert row.role == HELD
+    assert 1e3 * row.predicted.v == pytest.approx(wanted, rel=1e-4) == pytest.approx(milliwatts, rel=2e-3)
+
+
 @pytest.mark.parametrize(
     ("point", "error"),
     [("0.80 V, 11.58 Hz, 128 synapses", -0.41), ("0.80 V, 95.93 Hz, 128 synapses", 2.56)],

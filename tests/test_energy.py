@@ -135,6 +135,10 @@ def test_every_item_is_an_interval_and_totals_add_over_frames(name: str, data: s
     for x, y in zip(parts.items, whole.items):
         assert (x.name, x.state, x.constants) == (y.name, y.state, y.constants)
         assert x.count.v == pytest.approx(y.count.v)
+        assert (x.note == y.note) or NONE in (x.state, y.state)
+        for (key, some), (other, more) in zip(x.shares, y.shares, strict=True):
+            assert key == other
+            assert [some.lo, some.v, some.hi] == pytest.approx([more.lo, more.v, more.hi])
         assert (x.joules is None) == (y.joules is None)
         if x.joules is not None and y.joules is not None:
             assert [x.joules.lo, x.joules.v, x.joules.hi] == pytest.approx(
