@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import spikebnn
+from spikebnn import data
 from spikebnn.errors import CheckError, FitError, InputError
 from spikebnn.partition import Partition, split
 from spikebnn.place import ORDERS, PLACERS, Load, Placement, check_placement, measured, place
@@ -361,3 +364,23 @@ def test_a_dense_net_of_four_layers_travels_a_quarter_less_than_in_raster_order(
     price = placement.price
     assert price["weighed"] <= 0.75 * price["raster"]["weighed"]
     assert price["hops"] <= 0.75 * price["raster"]["hops"]
+
+
+def test_calibrated_on_the_frames_of_a_run_the_placement_names_the_hops_of_its_score() -> None:
+    net = Path(__file__).resolve().parent.parent / "examples/japanese_vowels"
+    x = data.load(net / "test.npz", 40).x
+    program = spikebnn.map(net / "net.pt", "truenorth-sim", calibrate=x)
+    run = spikebnn.run(program, x)
+    score = spikebnn.score(run, program, load_target("truenorth-sim"))
+    placement = program.header["placement"]
+    assert placement["packets"] == "measured on 40 frames"
+    assert placement["hops"] * 40 == pytest.approx(score.hops, abs=0.1)
+    assert placement["hops"] < 0.75 * placement["raster"]["hops"]
+    plain = spikebnn.map(net / "net.pt", "truenorth-sim", recipe=Recipe(place="raster"))
+    np.testing.assert_array_equal(spikebnn.run(plain, x).scores, run.scores)
+
+
+def test_calibration_without_frames_is_refused() -> None:
+    net = Path(__file__).resolve().parent.parent / "examples/shuttle/net.pt"
+    with pytest.raises(InputError, match=r"calibration needs frames on the first axis; an array of shape \(0, 9\) has none"):
+        spikebnn.map(net, "truenorth-sim", calibrate=np.zeros((0, 9), np.float32))
