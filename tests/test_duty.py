@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikebnn.cli import main
 from spikebnn.duty import IDLE_SPIKES, Duty, at_rate
 from spikebnn.energy import UNKNOWN, Energy, energy
 from spikebnn.errors import InputError
@@ -173,3 +176,21 @@ def test_the_line_names_the_two_widest_swings() -> None:
     line = sensitivity_line(made)
     assert line.startswith("most uncertain: static_power (63.")
     assert ", then memory_scan (" in line
+
+
+def test_the_commands_take_a_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = program((core(0, 0, 0), core(0, 3, 2)), [(0, 0, 1, 0, 1)], target="truenorth-sim")
+    path = tmp_path / "run.json"
+    path.write_text(score(run(made, 8), made, load_target("truenorth-sim")).to_json(), encoding="utf-8")
+    assert main(["report", str(path)]) == 0
+    assert "chip always on" not in capsys.readouterr().out
+    assert main(["report", str(path), "--rate", "30"]) == 0
+    assert "at 30 frames/s, chip always on: per frame 2.1" in capsys.readouterr().out
+    assert main(["report", str(path), "--rate", "30", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at_rate"]["rate"] == 30
+    assert main(["report", str(path), "--rate", "1e6"]) == 2
+    assert "1e+06 frames/s are out of reach: " in capsys.readouterr().err
+    certificate = tmp_path / "cert.json"
+    certificate.write_text('{"schema": "spikebnn.certificate/1"}', encoding="utf-8")
+    assert main(["report", str(certificate), "--rate", "30"]) == 2
+    assert "is a certificate, which has no energy" in capsys.readouterr().err
