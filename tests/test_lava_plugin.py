@@ -186,6 +186,25 @@ def test_the_ordinary_model_gives_the_same_spikes_and_sums_in_every_way_to_ask_f
         )
 
 
+@pytest.mark.parametrize("target", ["loihi-sim", "truenorth-sim"])
+def test_a_net_mapped_for_a_chip_answers_alike_in_both_models(served, tmp_path, target):
+    """One reads membranes, the other counts the spikes of copies that vote."""
+    program = spikebnn.map(HERE.parent / "examples" / "shuttle" / "net.pt", target)
+    x = np.load(HERE.parent / "examples" / "shuttle" / "test.npz")["x"][1000:1010]
+    sums = spikebnn.run(program, x).sums
+    got = ask(served, tmp_path, "ordinary", program, present(program, x))
+    for name in ("map", "flag", "float"):
+        np.testing.assert_array_equal(got[name][0], got["whole"][0], err_msg=name)
+        if program.readout == "membrane":
+            late = np.array(got[name][1])[:, step_of(program, 0) :]
+            np.testing.assert_array_equal(late[:, :10].T, sums, err_msg=name)
+    if program.readout == "spikes":
+        votes = np.array(got["whole"][0])[:, step_of(program, 0) :]
+        of = np.unique(program.outputs[:, 0], return_index=True)[1]
+        voted = np.add.reduceat(votes, of, axis=0).T + program.base
+        np.testing.assert_array_equal(voted, sums)
+
+
 @pytest.mark.parametrize(
     ("program", "port", "sentence"),
     [
@@ -367,4 +386,6 @@ def test_the_example_streams_utterances_in_and_speakers_out():
     )
     assert done.returncode == 0, done.stderr
     assert "  50 utterances, the last by speaker " in done.stdout
-    assert re.search(r"60 utterances in [\d.]+ s, 91\.67% right; 0 differ from the bit-packed ones", done.stdout)
+    assert re.search(
+        r"60 utterances in [\d.]+ s, 91\.67% right; 0 differ from the bit-packed ones", done.stdout
+    )

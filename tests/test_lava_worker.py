@@ -128,7 +128,7 @@ import os, sys
 from pathlib import Path
 from spikebnn.lava.worker import Worker
 made = Worker(sys.executable, {"PYTHONPATH": sys.argv[2]})
-print(made.process.pid, flush=True)
+print(made.process.pid, made.place, flush=True)
 if sys.argv[3] != "leave":
     made.run("scenarios:sleep", Path(sys.argv[1]))
 """
@@ -145,13 +145,15 @@ def test_with_this_process_everything_goes_that_it_started(tmp_path, end):
         text=True,
     )
     assert host.stdout is not None
-    session = int(host.stdout.readline())
+    number, _, place = host.stdout.readline().strip().partition(" ")
+    session = int(number)
     if end != "leave":
         assert eventually((tmp_path / "progress").exists)
         assert len(living(session)) == 2
         host.send_signal(getattr(signal, end))
     _, told = host.communicate(timeout=60)
     assert eventually(lambda: not living(session)), end
+    assert eventually(lambda: not Path(place).exists()), end
     assert (host.returncode == 0) == (end == "leave")
     assert ("KeyboardInterrupt" in told) == (end == "SIGINT")
 
@@ -253,7 +255,7 @@ def test_an_interpreter_that_is_named_must_be_there_and_have_lava(monkeypatch, t
     monkeypatch.setenv(worker.PYTHON, str(bare))
     with pytest.raises(
         SimulatorMissing,
-        match=r"where Lava is not installed; there run: .*bare -m pip install lava-nc==0\.10\.0",
+        match=r"where Lava is not installed .*PackageNotFoundError.*; there run: .*bare -m pip install lava-nc==0\.10\.0",
     ):
         Lava()
 

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -25,8 +26,15 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def main(place: str, host: int) -> None:
-    """Serve until stdin ends; `host` is the process that started us."""
-    write(Path(place) / READY, _ready())
+    """Serve until stdin ends; `host` is the process that started us. Then nobody else removes our files."""
+    try:
+        write(Path(place) / READY, _ready())
+        _serve(host)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _serve(host: int) -> None:
     rest = b""
     while True:
         while b"\n" not in rest:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +34,10 @@ class Lava:
 
     def __init__(self, model: str = "whole") -> None:
         self.model = model
+        if not hasattr(os, "fork"):
+            raise SimulatorMissing(
+                "Lava runs its Processes as forks of one, which this system does not offer; use bitwise"
+            )
         python = worker.interpreter()
         self.version = shim.version() if python == sys.executable else _version_in(python)
 
@@ -76,16 +78,14 @@ class LavaSession:
                 spikes=np.zeros((streams, ticks, neurons), np.uint8),
                 membranes=np.zeros((streams, ticks, len(watch)), np.int64),
             )
-        folder = Path(tempfile.mkdtemp(prefix="spikebnn-lava-job-"))
-        try:
+        with worker.folder() as name:
+            folder = Path(name)
             save(self.shown, folder / graph.PROGRAM)
             np.save(folder / graph.DRIVE, np.packbits(drive.transpose(1, 0, 2), axis=-1, bitorder="little"))
             np.save(folder / graph.WATCH, watch)
             (folder / graph.OPTIONS).write_text(json.dumps({"tag": self.tag, "model": self.model}), "utf-8")
             worker.run("spikebnn.lava.graph:ticks", folder, self.patience)
             packed, membranes = np.load(folder / graph.SPIKES), np.load(folder / graph.MEMBRANES)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         spikes = np.unpackbits(packed, axis=-1, count=neurons, bitorder="little")
         return Trace(spikes=spikes.transpose(1, 0, 2).copy(), membranes=membranes.transpose(1, 0, 2).copy())
 
@@ -125,7 +125,12 @@ def _version_in(python: str) -> str:
         ) from why
     if done.returncode:
         raise SimulatorMissing(
-            f"{worker.PYTHON} names {python}, where Lava is not installed; "
+            f"{worker.PYTHON} names {python}, where Lava is not installed ({_last(done.stderr)}); "
             f"there run: {python} -m pip install lava-nc=={shim.WANTED}"
         )
     return done.stdout.strip()
+
+
+def _last(text: str) -> str:
+    """The last line, which says why."""
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

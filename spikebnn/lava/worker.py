@@ -43,8 +43,9 @@ _workers: dict[
 
 
 def interpreter() -> str:
-    """The Python that runs Lava."""
-    return os.environ.get(PYTHON) or sys.executable
+    """The Python that runs Lava, by path unless it stands on PATH."""
+    named = os.environ.get(PYTHON) or sys.executable
+    return os.path.abspath(named) if os.sep in named else named
 
 
 def worker(python: str | None = None) -> Worker:
@@ -55,6 +56,11 @@ def worker(python: str | None = None) -> Worker:
         if found is None or not found.alive:
             found = _workers[key] = Worker(key[1])
         return found
+
+
+def folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for a job's files, which goes with the worker if not before."""
+    return tempfile.TemporaryDirectory(prefix="job-", dir=worker().place, ignore_cleanup_errors=True)
 
 
 def run(call: str, folder: Path, patience: float = PATIENCE) -> dict[str, Any]:

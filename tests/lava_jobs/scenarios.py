@@ -190,7 +190,8 @@ def ordinary(folder):
     }.items():
         net = MappedNet(program)
         Source(data=data).s_out.connect(net.s_in)
-        sinks = sink(net.s_out, steps), sink(net.sums_out, steps)
+        ports = [net.s_out, net.sums_out] if net.program.readout == "membrane" else [net.s_out]
+        sinks = [sink(port, steps) for port in ports]
         run_steps(net, steps, config)
         out[name] = [made.data.get().astype(int).tolist() for made in sinks]
         out[f"{name}, processes"] = len(net.runtime._messaging_infrastructure.actors)
