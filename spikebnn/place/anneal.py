@@ -1,12 +1,14 @@
 """Simulated annealing: shards swap places, at first also where it costs, until the packets' ways are short.
 
 Kirkpatrick, Gelatt and Vecchi 1983; that the range of the moves shrinks with the temperature, and that a shard may be
-pulled towards a partner, are old habits of placers for gate arrays. A net of n shards, n large, is given 300 n moves,
+pulled towards a partner, are old habits of placers for gate arrays. No step rounds differently on another machine:
+sums are of integers, and chance is made of arithmetic alone. A net of n shards, n large, is given 300 n moves,
 and a move looks at the partners of two shards, so the time grows with the number of pairs of shards that talk.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +19,7 @@ from spikebnn.place.types import Flow
 
 STEPS = 60  # temperatures
 FEW, MANY = 5, 20  # moves per shard and temperature: of large nets, and of small ones, which can afford more
-HOT, COLD = 0.3, 1e-3  # first temperature as a share of a shard's mean cost, and the last as a share of the first
+HOT, COOLING = 0.45, 0.89  # first temperature as a share of a shard's mean cost; each further one as a share of the last
 PULLED = 0.5  # moves that go to a partner's neighbourhood
 BLOCKS = 16  # a block holds one of this many shards
 LAST = 4  # temperatures of zero at the end
@@ -43,7 +45,7 @@ def anneal(flow: Flow, mesh: Mesh, weights: Weights, start: I64, seed: int, reac
     who[at] = np.arange(shards)
     moves, block = moves_of(shards), max(1, shards // BLOCKS)
     least = tables.cost(at)
-    hot = HOT * least / shards
+    heat = HOT * least / shards
     sweep, plain = _sweep(moves * STEPS)
     room = [np.zeros(len(mesh.place), np.int64), *(np.zeros(block, np.int64) for _ in range(3))]
     state = [at, who]
@@ -53,9 +55,10 @@ def anneal(flow: Flow, mesh: Mesh, weights: Weights, start: I64, seed: int, reac
         room, state, fixed, board = ([a.tolist() for a in group] for group in (room, state, fixed, board))
     numbers = (tables.wide, tables.high, weights.x, weights.y, weights.crossing, tables.far, *tables.reach)
     for step in range(STEPS):
-        cool = step / (STEPS - 1)
-        radius = max(1, round(0.5 * shards**0.5 * (1 - cool) ** 1.5))
-        draws = _draw(rng, shards, moves, radius, hot * COLD**cool if step < STEPS - LAST else 0.0)
+        left = 1 - step / (STEPS - 1)
+        radius = max(1, round(0.5 * math.sqrt(shards) * left * math.sqrt(left)))
+        draws = _draw(rng, shards, moves, radius, heat if step < STEPS - LAST else 0.0)
+        heat *= COOLING
         sweep(*fixed, *state, *board, *numbers, *((d.tolist() for d in draws) if plain else draws), block, *room)
         if step >= STEPS - LAST:
             now = np.array(state[0], np.int64)
@@ -77,8 +80,9 @@ def _draw(rng: np.random.Generator, shards: int, moves: int, radius: int, heat: 
     dx, dy = (
         np.where(pulled, rng.integers(-2, 3, moves), rng.integers(-radius, radius + 1, moves)) for _ in range(2)
     )
-    luck = -np.log(1.0 - rng.random(moves))
-    allow = np.floor(heat * luck).astype(np.int64) if heat else np.full(moves, -1, np.int64)
+    part, power = np.frexp(1.0 - rng.random(moves))
+    luck = 2 * (1 - part) - power  # -log2 of a number in 0..1, drawn straight between powers of two
+    allow = np.floor(heat * math.log(2) * luck).astype(np.int64) if heat else np.full(moves, -1, np.int64)
     return [shard, pick, dx, dy, allow]
 
 
@@ -103,7 +107,7 @@ class _Tables:
         self, flow: Flow, shards: int, mesh: Mesh, weights: Weights, reach: tuple[int, int] | None
     ) -> None:
         self.pair, self.mesh, self.weights = (flow.a, flow.b), mesh, weights
-        scale = min(4096.0, TOTAL / max(1.0, float(flow.packets.sum())))
+        scale = min(4096.0, TOTAL / max(1.0, math.fsum(flow.packets)))
         self.packets = np.maximum(1, np.rint(flow.packets * scale)).astype(np.int64)
         self.packets[flow.packets == 0] = 0
         ends = np.concatenate([flow.a, flow.b]), np.concatenate([flow.b, flow.a])

@@ -81,8 +81,8 @@ def weights_of(target: Target) -> Weights:
 def way_of(flow: Flow, mesh: Mesh, at: I64, weights: Weights) -> Way:
     """What the packets of a frame travel when shard i takes place `at[i]`."""
     a, b = at[flow.a], at[flow.b]
-    x = float(flow.packets @ np.abs(mesh.column[a] - mesh.column[b]))
-    y = float(flow.packets @ np.abs(mesh.row[a] - mesh.row[b]))
-    crossings = float(flow.packets @ np.abs(mesh.chip[a] - mesh.chip[b]))
+    x = float((flow.packets * np.abs(mesh.column[a] - mesh.column[b])).sum())
+    y = float((flow.packets * np.abs(mesh.row[a] - mesh.row[b])).sum())
+    crossings = float((flow.packets * np.abs(mesh.chip[a] - mesh.chip[b])).sum())
     weighed = (weights.x * x + weights.y * y + weights.crossing * crossings) / UNIT
     return Way(x=x, y=y, crossings=crossings, weighed=weighed)
