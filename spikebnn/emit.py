@@ -54,6 +54,7 @@ def _header(
         "split": dict(partition.price),
         "notes": list(partition.notes),
         "lower_bound_cores": partition.lower_bound,
+        "bound": dict(partition.bound),
         "placement": {"method": placement.method, **placement.price},
     })
 

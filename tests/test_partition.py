@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from spikebnn.errors import CheckError
+from spikebnn.errors import CheckError, FitError
 from spikebnn.partition import Partition, check_partition, split
 from spikebnn.partition.memory import run_bits
 from spikebnn.partition.settle import merged, settle
+from spikebnn.program import SUBTRACT
 from spikebnn.recipe import Recipe
 from spikebnn.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Encoder, Layer, Synapses, ThresholdNetwork, execute, sums
@@ -23,6 +24,7 @@ from tests.strategies_mapper import (
     mapper_readout,
     mapper_synapses,
     mapper_target,
+    mapper_targets,
 )
 
 
@@ -85,6 +87,95 @@ def test_neighbouring_positions_share_axons() -> None:
 def test_a_layer_that_a_core_holds_takes_the_cores_that_its_neurons_need() -> None:
     partition = _cut(_conv(2, 4, 16), mapper_target(neurons=64, axons=200))
     assert len(partition.shards) == partition.lower_bound == 4
+
+
+def _used(partition: Partition, target: Target) -> dict[str, float]:
+    """Cores' worth of each resource that a partition takes, counted on its shards and routes."""
+    cells = axons = bits = 0
+    for shard in partition.shards:
+        for part in shard.parts:
+            bank = partition.banks[part.bank]
+            cells += len(part.neuron) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
+            axons += len(part.source)
+            bits += part.bits
+    routes = partition.routes
+    edges = len(np.unique(routes[:, :3], axis=0))
+    found = {"neurons": cells / target.core.neurons, "axons": axons / target.core.axons}
+    if target.core.output_edges is not None:
+        found["edges"] = edges / target.core.output_edges
+    if target.core.synapse_bits is not None and target.synapse.format == "list":
+        found["synapse memory"] = bits / target.core.synapse_bits
+    return found
+
+
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1), target=mapper_targets(), layers=st.integers(0, 4), taps=st.integers(1, 14),
+    votes=st.booleans(), width=st.integers(4, 30),
+)
+def test_no_mapping_and_none_of_its_resources_is_below_the_bound(
+    seed: int, target: Target, layers: int, taps: int, votes: bool, width: int
+) -> None:
+    network = mapper_network(seed, inputs=12, layers=layers, taps=taps, width=width, votes=votes and layers > 0)
+    try:
+        partition = _cut(network, target)
+    except FitError:
+        event("does not fit")
+        return
+    event(f"cores over bound {len(partition.shards) - partition.lower_bound}")
+    assert partition.lower_bound <= len(partition.shards)
+    assert partition.lower_bound >= max(partition.bound.values(), default=0)
+    used = _used(partition, target)
+    for name, share in partition.bound.items():
+        assert share <= used[name] + 1e-3
+
+
+def test_the_bound_counts_copies_that_must_be() -> None:
+    """Four neurons are read by 188 columns, which take 21 cores of 9 neurons at least, and a column feeds one axon."""
+    free = _cut(mapper_fan_out(), mapper_target(neurons=9))
+    bound = _cut(mapper_fan_out(), mapper_target(neurons=9, axons_per_neuron=1)).bound
+    assert free.bound["neurons"] < (188 + 4 + 40 + 1) / 9
+    assert bound["neurons"] >= (188 + 4 * 21) / 9
+
+
+def test_small_layers_share_a_core() -> None:
+    """Three layers and a readout that one core holds take one core, and its axons and columns follow each other."""
+    partition = _cut(mapper_network(6, layers=3, width=6), mapper_target(neurons=64, axons=64, membrane_readout=True))
+    (shard,) = partition.shards
+    assert len({part.bank for part in shard.parts}) == len(partition.banks) > 1
+    assert len(partition.routes) == sum((part.source >= partition.inputs).sum() for part in shard.parts)
+
+
+def test_a_layer_of_many_neurons_fills_what_a_layer_of_many_synapses_leaves() -> None:
+    """Wide neurons leave columns and narrow ones leave memory; together they take as many cores as either needs."""
+    rule = {"format": "list", "weight_bits": 2, "block": 16, "word_bits": 16, "axon_types": None, "block_overhead_bits": 0}
+    target = mapper_target(neurons=32, axons=400, synapse_bits=6000, membrane_readout=True, **rule)
+    narrow, wide, first = 200, 60, 200
+    thin = Synapses(
+        weight=np.ones((1, 1), np.int16), taps=np.arange(narrow, dtype=np.int32)[:, None], row=np.zeros(narrow, np.int32),
+        patch=np.arange(narrow, dtype=np.int32),
+    )
+    thick = Synapses(
+        weight=np.random.default_rng(0).choice([-1, 1], (wide, narrow)).astype(np.int16), row=np.arange(wide, dtype=np.int32),
+        taps=(first + np.arange(narrow, dtype=np.int32))[None], patch=np.zeros(wide, np.int32),
+    )
+    votes = Synapses(
+        weight=np.ones((1, wide), np.int16), taps=(first + narrow + np.arange(wide, dtype=np.int32))[None],
+        row=np.zeros(1, np.int32), patch=np.zeros(1, np.int32),
+    )
+    layers = tuple(
+        Layer(name=name, kind="dense", synapses=s, sign=np.ones(s.neurons, np.int8), shape=(s.neurons,), first=at,
+              threshold=np.ones(s.neurons, np.int32))
+        for name, s, at in (("thin", thin, first), ("thick", thick, first + narrow))
+    )
+    network = ThresholdNetwork(
+        inputs=narrow, encoder=Encoder(kind="values", shape=(narrow,), dtype="float32"), layers=layers,
+        readout=mapper_readout(votes),
+    )
+    partition = _cut(network, target)
+    both = [shard for shard in partition.shards if {p.bank for p in shard.parts} >= {0, 1}]
+    assert len(both) >= 3
+    assert len(partition.shards) <= 1.3 * partition.lower_bound
 
 
 def test_a_neuron_with_one_axon_has_a_copy_for_each() -> None:

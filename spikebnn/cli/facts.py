@@ -32,6 +32,8 @@ def facts_of(program: Program) -> dict[str, Any]:
         "program": digest(program),
         "network": program.header.get("network", ""),
         "cores": len(program.cores),
+        "lower_bound_cores": program.header.get("lower_bound_cores", 0),
+        "bound": dict(program.header.get("bound", {})),
         "neurons": sum(core.neurons for core in program.cores),
         "auxiliary_neurons": sum(int((core.unit == AUXILIARY).sum()) for core in program.cores),
         "routes": len(program.routes),
@@ -54,7 +56,7 @@ def text_of(facts: dict[str, Any]) -> str:
     idle = "" if facts["cores"] else "; nothing is left for the chip, the host computes every layer"
     lines = [
         f"target     {facts['target']}",
-        f"cores      {facts['cores']}{idle}",
+        f"cores      {facts['cores']}{idle}{_bound(facts)}",
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
         f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
@@ -81,3 +83,9 @@ def _traffic(placement: dict[str, Any] | None) -> list[str]:
     crossings = f", {placement['crossings']:,.0f} crossings of chips" if raster["crossings"] or placement["crossings"] else ""
     head = f"traffic    {placement['hops']:,.0f} hops per frame{crossings} ({placement['method']}, {against})"
     return [head, f"           packets {placement['packets']}"]
+
+
+def _bound(facts: dict[str, Any]) -> str:
+    """How near the cores are to the fewest that are possible."""
+    least, by = facts["lower_bound_cores"], next(iter(facts["bound"]), "")
+    return f"; {least} at least, by {by}: {facts['cores'] / least:.2f} times that" if least and by else ""

@@ -7,23 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from spikebnn.arrays import I64
+from spikebnn.partition.pack import Gap
 from spikebnn.partition.types import Bank, Part, Shard
 from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
 
+Bin = list[Part]  # the parts on one core
 
-def join(banks: Sequence[Bank], parts: Sequence[Part], target: Target) -> list[Shard]:
-    """Shards of one part or several: first fit, the largest part first; parts that no other could join stay alone.
+
+def join(banks: Sequence[Bank], bins: Sequence[Bin], target: Target) -> list[Shard]:
+    """Shards of one bin or several: first fit, the largest first; bins that no other could join stay alone.
 
     Axons are not shared between parts, so columns, axons, edges and bits of a core are the sums of its parts'. On a
     crossbar an axon type is a weight per neuron: parts use the same types, each with its own weights.
     """
     limit = _limits(target)
-    size = np.array([_size(banks[part.bank], part, target) for part in parts], np.int64).reshape(-1, len(limit))
+    size = np.array([load_of(banks, held, target) for held in bins], np.int64).reshape(-1, len(limit))
     order = np.argsort(-(size / limit).max(axis=1, initial=0), kind="stable")
-    least = size.min(axis=0, initial=0) if len(size) else limit
-    load = np.zeros((len(parts), len(limit)), np.int64)
-    core_of = np.zeros(len(parts), np.int64)
+    least = size.min(axis=0, initial=1 << 60)
+    load = np.zeros((len(bins), len(limit)), np.int64)
+    core_of = np.zeros(len(bins), np.int64)
     count = 0
     still: I64 = np.zeros(0, np.int64)  # cores that something may still join
     for k in order.tolist():
@@ -38,9 +41,22 @@ def join(banks: Sequence[Bank], parts: Sequence[Part], target: Target) -> list[S
         if (load[core] + least > limit).any():
             still = still[still != core]
     together: dict[int, list[Part]] = {}
-    for part, core in zip(parts, core_of.tolist(), strict=True):
-        together.setdefault(core, []).append(part)
+    for held, core in zip(bins, core_of.tolist(), strict=True):
+        together.setdefault(core, []).extend(held)
     return [Shard(parts=tuple(found)) for found in together.values()]
+
+
+def gaps_of(banks: Sequence[Bank], bins: Sequence[Bin], target: Target) -> list[Gap]:
+    """What is left on the core of each bin."""
+    limit = _limits(target)
+    left = [limit - np.array(load_of(banks, held, target)) for held in bins]
+    return [Gap(cells=int(a), axons=int(b), edges=int(c), bits=int(d)) for a, b, c, d in left]
+
+
+def load_of(banks: Sequence[Bank], held: Bin, target: Target) -> tuple[int, int, int, int]:
+    """Cells, axons, edges and bits of the parts of a bin."""
+    sizes = [_size(banks[part.bank], part, target) for part in held]
+    return sum(s[0] for s in sizes), sum(s[1] for s in sizes), sum(s[2] for s in sizes), sum(s[3] for s in sizes)
 
 
 def _limits(target: Target) -> I64:

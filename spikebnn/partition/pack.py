@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,24 +13,39 @@ from spikebnn.partition.pulse import values_of
 from spikebnn.partition.room import Room, room_of
 from spikebnn.partition.tile import Way, laid, sample, ways
 from spikebnn.partition.types import Bank, Part
+from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP
 
-SAMPLE = 1 << 17  # keys that an order is tried on
-TRY_CORES = 24  # cores that an order is tried on
+SAMPLE = 1 << 15  # keys that an order is tried on, for about so many pieces at least:
+LEAST = 256
+TRY_CORES = 16  # cores that an order is tried on
 FINALS = 2  # orders that are tried in full
+FEWEST = 32  # a gap is not filled with less than this part of a core's columns
 
 
 class NoRoom(Exception):
     """A single neuron does not fit an empty core."""
 
 
-def pack(
-    bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target, price: float = 0.0
-) -> list[Part]:
-    """Parts that hold `copies` (neurons,) columns of each neuron; each column leaves over `edges` (neurons,).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """What is left on a core that other banks have begun to fill."""
 
-    `late` (signals,) marks sources that need a delay of their own; `price` is what an axon costs in cores. Orders
+    cells: int  # neurons, as the target counts them
+    axons: int
+    edges: int
+    bits: int
+
+
+def pack(
+    bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target, price: float = 0.0,
+    gaps: Sequence[Gap] = (),
+) -> list[tuple[Part, int | None]]:
+    """Parts that hold `copies` (neurons,) columns of each neuron, each with the gap that it fills, or None.
+
+    Each column leaves over `edges` (neurons,); `late` (signals,) marks sources that need a delay of their own; `price`
+    is what an axon costs in cores. Orders
     of the pieces by tiles of many shapes are tried on a box from the middle, each with pieces kept whole
     and torn; the cheapest ones are tried in full. Raises NoRoom where one neuron does not fit an empty core.
     """
@@ -40,7 +55,7 @@ def pack(
     if not len(cut.neuron):
         return []
     spot = bank.spot[cut.neuron[cut.first[:-1]]]
-    some = sample(spot, max(1, SAMPLE * len(spot) // max(1, len(cut.key))))
+    some = sample(spot, max(LEAST, SAMPLE * len(spot) // max(1, len(cut.key))))
     tried: dict[bytes, list[tuple[float, Way, bool]]] = {}
     for way in ways(spot):
         order = laid(spot[some], way)
@@ -49,13 +64,13 @@ def pack(
             tried[order.tobytes()] = [
                 (_cost(_fill(line, room, tear, TRY_CORES), price), way, tear) for tear in (False, True)
             ]
-    best: tuple[float, list[Part]] | None = None
+    best: tuple[float, list[tuple[Part, int | None]]] | None = None
     for _, way, tear in sorted((t for both in tried.values() for t in both), key=lambda t: t[0])[:FINALS]:
         line = _line(cut, laid(spot, way), copies, edges, late, signals)
-        cores = _fill(line, room, tear, None)
+        cores = _fill(line, room, tear, None, [_narrowed(room, gap, bank, target) for gap in gaps])
         cost = _cost(cores, price)
         if best is None or cost < best[0]:
-            best = cost, [_part(bank, index, line, core, values, signals) for core in cores]
+            best = cost, [(_part(bank, index, line, core, values, signals), core.gap) for core in cores]
     assert best is not None
     return best[1]
 
@@ -126,36 +141,45 @@ class _Filled:
     torn: bool  # a piece is there only in part
     bits: int
     asked: int  # axons
+    gap: int | None
+
+
+def _narrowed(room: Room, gap: Gap, bank: Bank, target: Target) -> Room:
+    """The room of a gap."""
+    per_neuron = target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1
+    return replace(
+        room, columns=min(room.columns, gap.cells // per_neuron), axons=min(room.axons, gap.axons - bank.controls),
+        edges=None if room.edges is None else gap.edges, bits=None if room.bits is None else gap.bits,
+    )
 
 
 def _cost(cores: Sequence[_Filled], price: float) -> float:
     """Cores and the price of axons per column; a last core that is not full counts by its share."""
     columns = cores[-1].last - cores[0].first
-    count = float(len(cores))
+    count = float(sum(core.gap is None for core in cores))
     if len(cores) == TRY_CORES:
-        return (count + price * sum(core.asked for core in cores)) / columns
+        return (count + price * sum(core.asked for core in cores) + 1e-9 * sum(core.bits for core in cores)) / columns
     widest = max(core.last - core.first for core in cores)
     count += 1e-3 * ((cores[-1].last - cores[-1].first) / widest - 1)
-    return (count + (price + 1e-7) * sum(core.asked for core in cores)) / columns
+    return (count + (price + 1e-7) * sum(core.asked for core in cores) + 1e-9 * sum(core.bits for core in cores)) / columns
 
 
-def _fill(line: _Line, room: Room, tear: bool, most: int | None) -> list[_Filled]:
-    """Next fit: a core takes columns up to its first limit; unless `tear`, it leaves out a piece that fits a core whole."""
+def _fill(line: _Line, room: Room, tear: bool, most: int | None, gaps: Sequence[Room] = ()) -> list[_Filled]:
+    """Next fit: a core takes columns up to its first limit; unless `tear`, it leaves out a piece that fits a core whole.
+
+    Gaps come first; one that would take few columns is left.
+    """
     out: list[_Filled] = []
-    total, at, first = len(line.who), 0, 0
+    total, at, first, gap = len(line.who), 0, 0, 0
     alone = _alone(line, room)
     scratch = np.empty(line.slots, np.int64)
     while at < total and (most is None or len(out) < most):
-        stop = min(total, at + room.columns)
-        if room.edges is not None:
-            stop = min(stop, int(np.searchsorted(line.sent, line.sent[at] + room.edges, "right")) - 1)
-        end = int(np.searchsorted(line.column, stop, "left"))  # one past the last piece in reach
-        new = line.before[line.start[first] : line.start[end]] < first
-        load = np.append(0, np.cumsum(new))[line.start[first + 1 : end + 1] - line.start[first]]
-        fit = int(np.searchsorted(load, room.axons, "right"))
-        stop = min(stop, int(line.column[first + fit]))
-        if room.bits is not None:
-            stop = _within(line, room, at, first, stop, scratch)
+        now = gaps[gap] if gap < len(gaps) else room
+        stop = _reach(line, now, at, first, scratch)
+        if gap < len(gaps):
+            gap += 1
+            if stop - at < min(total - at, 1 + room.columns // FEWEST):
+                continue
         if stop <= at:
             raise NoRoom
         end = int(np.searchsorted(line.column, stop, "left"))
@@ -166,9 +190,26 @@ def _fill(line: _Line, room: Room, tear: bool, most: int | None) -> list[_Filled
         keys = span.start + np.flatnonzero(line.before[span] < first)
         bits = _bits(line, room, at, first, stop, scratch) if room.bits is not None else 0
         torn = at > line.column[first] or stop < line.column[end]
-        out.append(_Filled(at, stop, keys, torn, bits, len(keys)))
+        out.append(_Filled(at, stop, keys, torn, bits, len(keys), gap - 1 if now is not room else None))
         at, first = stop, end if line.column[end] == stop else end - 1
     return out
+
+
+def _reach(line: _Line, room: Room, at: int, first: int, scratch: I64) -> int:
+    """One past the last column that a core takes when it begins with column `at` of piece `first`."""
+    if room.columns < 1 or room.axons < 0:
+        return at
+    stop = min(len(line.who), at + room.columns)
+    if room.edges is not None:
+        stop = min(stop, int(np.searchsorted(line.sent, line.sent[at] + room.edges, "right")) - 1)
+    if stop <= at:
+        return at
+    end = int(np.searchsorted(line.column, stop, "left"))  # one past the last piece in reach
+    new = line.before[line.start[first] : line.start[end]] < first
+    load = np.append(0, np.cumsum(new))[line.start[first + 1 : end + 1] - line.start[first]]
+    fit = int(np.searchsorted(load, room.axons, "right"))
+    stop = min(stop, int(line.column[first + fit]))
+    return stop if room.bits is None or stop <= at else _within(line, room, at, first, stop, scratch)
 
 
 def _alone(line: _Line, room: Room) -> Array:
@@ -189,7 +230,9 @@ def _within(line: _Line, room: Room, at: int, first: int, stop: int, scratch: I6
     assert room.bits is not None
     if _bits(line, room, at, first, stop, scratch) <= room.bits:
         return stop
-    low, high = at, stop  # low fits, high does not
+    if _bits(line, room, at, first, at + 1, scratch) > room.bits:
+        return at
+    low, high = at + 1, stop  # low fits, high does not
     while high - low > 1:
         middle = (low + high) // 2
         end = int(np.searchsorted(line.column, middle, "right")) - 1

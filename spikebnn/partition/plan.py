@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from spikebnn.arrays import I64, Array, door
+from spikebnn.partition.bound import Bound, lower_bound
 from spikebnn.partition.copies import (
     Demand,
     column_signals,
@@ -19,7 +20,7 @@ from spikebnn.partition.copies import (
     with_readers,
 )
 from spikebnn.partition.ease import eased
-from spikebnn.partition.join import join
+from spikebnn.partition.join import Bin, gaps_of, join
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
@@ -111,7 +112,8 @@ def _attempt(network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bund
     if violations:
         return None, tuple(violations)
     assert read is not None
-    return _partition(network, lowered, read, plan, shards, target), ()
+    bound = lower_bound(plan.banks, heard, target)
+    return _partition(network, lowered, read, plan, shards, bound, target), ()
 
 
 def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
@@ -131,25 +133,36 @@ def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
 
 def _pack_backward(
     plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target
-) -> list[Part] | str | Violation:
-    """Parts in the order of banks; or the name of a bank whose readers should read relays."""
+) -> list[Bin] | str | Violation:
+    """The parts of each core, in the order of banks; or the name of a bank whose readers should read relays.
+
+    Where an axon costs no neuron elsewhere, a bank first fills what later banks have left of their cores.
+    """
     demand = no_demand(plan.signals)
-    out: list[list[Part]] = []
+    fills = reach(target)[0] is None and target.synapse.format == "list"
+    bins: list[list[Bin]] = []
     for index in range(len(plan.banks) - 1, -1, -1):
         bank = plan.banks[index]
         copies, edges = copies_of(bank, demand, heard, target)
+        open_bins = [held for group in reversed(bins) for held in group] if fills else []
+        gaps = gaps_of(plan.banks, open_bins, target)
+        price = _price_of_axon(bank, inputs, target)
         try:
-            parts = pack(bank, index, copies, edges, _late(bank, plan, target), target, _price_of_axon(bank, inputs, target))
+            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps)
         except NoRoom:
             return _no_room(bank, target)
+        parts = [part for part, _ in packed]
         copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
         if copied and bank.name not in splitters and _relays_are_cheaper(
             bank, parts, demand, heard, inputs, plan.signals, target
         ):
             return bank.name
-        out.append(parts)
+        for part, gap in packed:
+            if gap is not None:
+                open_bins[gap].append(part)
+        bins.append([[part] for part, gap in packed if gap is None])
         demand = with_readers(demand, parts)
-    return [part for parts in reversed(out) for part in parts]
+    return [held for group in reversed(bins) for held in group]
 
 
 def _price_of_axon(bank: Bank, inputs: int, target: Target) -> float:
@@ -180,10 +193,10 @@ def _relays_are_cheaper(
     own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
     copy = relay(bank, own, bank.first, bank.layer)
     wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
-    relays = pack(copy, 0, wanted, edges, np.zeros(signals, bool), target)
+    relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target)]
     asked = with_readers(no_demand(signals), relays)
     thin, few = copies_of(bank, asked, heard, target)
-    rest = pack(bank, 0, thin, few, np.zeros(signals, bool), target)
+    rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target)]
     return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
 
 
@@ -201,7 +214,8 @@ def _no_room(bank: Bank, target: Target) -> Violation:
 
 
 def _partition(
-    network: ThresholdNetwork, lowered: Lowered, read: ReadoutBanks, plan: Schedule, shards: list[Shard], target: Target
+    network: ThresholdNetwork, lowered: Lowered, read: ReadoutBanks, plan: Schedule, shards: list[Shard], bound: Bound,
+    target: Target,
 ) -> Partition:
     """The finished partition, wired."""
     routes, says = connect(plan.banks, shards, network.inputs, target)
@@ -215,7 +229,8 @@ def _partition(
         inputs=network.inputs, period=plan.period, latency=latest(plan.banks, read.rows[:, 1].astype(np.int64)),
         readout="membrane" if read.kind == "membrane" else "spikes", outputs=door(outputs, "int32", None, 3),
         base=door(read.base, "int32", None), price=_price(lowered, plan, shards, read.kind),
-        notes=_notes(plan, shards), lower_bound=_lower_bound(plan, shards, target),
+        notes=_notes(plan, shards), lower_bound=bound.cores,
+        bound=bound.shares,
     )
 
 
@@ -244,9 +259,3 @@ def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
         if gone and bank.role in ("whole", "aggregate"):
             notes.append(f"{bank.name}: {gone} of {bank.neurons} neurons are never read or never change, and take no core")
     return tuple(notes)
-
-
-def _lower_bound(plan: Schedule, shards: Sequence[Shard], target: Target) -> int:
-    """Cores that the distinct neurons need by their number alone."""
-    neurons = len(np.unique(column_signals(plan.banks, shards)))
-    return -(-neurons // target.core.neurons)

@@ -12,6 +12,7 @@ SHAPES = (
     (1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3), (2, 4), (4, 2),
     (3, 4), (4, 3), (4, 4), (5, 5), (6, 6), (8, 8), (12, 12),
 )  # fmt: skip
+ROWS = (1, 1 << 20)  # row by row, each from its beginning
 
 
 def ways(spot: Array) -> list[Way]:
@@ -20,7 +21,7 @@ def ways(spot: Array) -> list[Way]:
     high, wide = int(np.ptp(spot[:, 1])) + 1, int(np.ptp(spot[:, 2])) + 1
     blocks = [0] if depth == 1 else [1, 0, *(block for block in (4, 16, 64) if block < depth)]
     shapes = [shape for shape in SHAPES if shape == (1, 1) or (shape[0] <= high and shape[1] <= wide)]
-    return [(*shape, block) for shape in shapes for block in blocks]
+    return [(*shape, block) for shape in (*shapes, ROWS) for block in blocks]
 
 
 def laid(spot: Array, way: Way) -> I64:
@@ -36,17 +37,15 @@ def laid(spot: Array, way: Way) -> I64:
 
 
 def sample(spot: Array, most: int) -> I64:
-    """Places inside a box in the middle, about `most` of them: long sides are halved first, channels down to 64."""
-    side = np.ptp(spot, axis=0).astype(np.int64) + 1 if len(spot) else np.ones(3, np.int64)
-    middle = spot.min(axis=0).astype(np.int64) + side // 2 if len(spot) else np.zeros(3, np.int64)
+    """Places inside a box in the middle, about `most` of them: whole rows as long as there are a dozen."""
     inside = np.arange(len(spot))
-    while len(inside) > most:
-        floor = np.array([64, 24, 24]) if (side > [64, 24, 24]).any() else np.ones(3)
-        longest = int((side / floor).argmax())
-        side[longest] = max(1, side[longest] // 2)
-        off = spot[inside] - (middle - side // 2)
-        kept = inside[((off >= 0) & (off < side)).all(axis=1)]
-        if not len(kept):
-            break
-        inside = kept
+    if len(spot) <= most:
+        return inside
+    side = np.ptp(spot, axis=0).astype(np.int64) + 1
+    middle = spot.min(axis=0).astype(np.int64) + side // 2
+    for axis, floor in ((1, 12), (0, 64), (2, 24), (1, 6), (0, 1), (2, 1), (1, 1)):
+        while side[axis] > floor and len(inside) > most:
+            side[axis] = max(floor, side[axis] // 2)
+            off = spot[inside, axis] - (middle[axis] - side[axis] // 2)
+            inside = inside[(off >= 0) & (off < side[axis])]
     return inside

@@ -163,6 +163,7 @@ class Partition:
     price: Mapping[str, Any]  # what the fan-in split costs
     notes: tuple[str, ...] = ()
     lower_bound: int = 0  # cores below which no mapping of these neurons can go
+    bound: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # cores that each resource asks for
 
 
 def used(synapses: Synapses) -> Synapses:

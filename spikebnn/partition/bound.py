@@ -1,0 +1,107 @@
+"""A lower bound on cores: what columns, axons, outgoing edges and synapse memory add up to, whoever packs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from spikebnn.arrays import I64, Array
+from spikebnn.partition.bundle import pieces
+from spikebnn.partition.copies import reach
+from spikebnn.partition.memory import run_bits
+from spikebnn.partition.pulse import values_of
+from spikebnn.partition.types import Bank
+from spikebnn.program import SUBTRACT
+from spikebnn.target import Target
+
+LONG = 4096  # synapses of one signal up to which their memory is exact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Cores that each resource asks for by itself; 0 where the target has no such limit."""
+
+    columns: float
+    axons: float
+    edges: float
+    bits: float
+
+    @property
+    def cores(self) -> int:
+        """Cores below which no mapping of these neurons can go."""
+        return max((int(np.ceil(value)) for value in (self.columns, self.axons, self.edges, self.bits)), default=0)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Cores by resource, the one that decides first."""
+        named = {"neurons": self.columns, "axons": self.axons, "edges": self.edges, "synapse memory": self.bits}
+        order = sorted((name for name in named if named[name]), key=lambda name: -named[name])
+        return MappingProxyType({name: round(named[name], 3) for name in order})
+
+
+def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
+    """The bound for neurons as they are split and relayed; `heard` (signals,) is 1 where the host reads.
+
+    It holds for every way to put the neurons and their copies on cores, also for cores that share axons between
+    banks, as long as an axon type of a crossbar is one weight for all neurons of its core. Each step counts the least
+    that is possible, from the readout backward:
+
+    - A core has N columns, so d columns that read a signal through a weight sit on at least d / N cores, and each of
+      those spends an axon of its own on that signal and weight (on a list: on that signal).
+    - Each such axon is fed by one column. A column that may feed a axons, or reach c cores, has to have as many
+      copies as its axons or cores take; all of them are columns, and read in their turn.
+    - The d synapses of one signal take at least the memory of one list of d in the cheapest blocks: a list on each of
+      several cores is one more way to cut the d synapses into blocks, and delays and indices only add to it.
+    - The sums over all neurons, divided by what one core has, bound the cores; the largest of them is taken.
+
+    Control lines are left out: banks might share them.
+    """
+    room = target.core.neurons
+    crossbar = target.synapse.format == "crossbar"
+    per_axons, per_cores = reach(target)
+    readers: dict[int, I64] = {}  # weight -> columns that read each signal through it; lists: one entry, 0
+    columns = edges = 0
+    for bank in reversed(banks):
+        mine = slice(bank.first, bank.first + bank.neurons)
+        wanted = np.zeros(bank.neurons, np.int64)
+        most = np.zeros(bank.neurons, np.int64)
+        for count in readers.values():
+            wanted += -(-count[mine] // room)
+            most = np.maximum(most, -(-count[mine] // room))
+        copies = np.minimum(wanted, 1)
+        if per_axons is not None:
+            copies = -(-wanted // per_axons)
+        elif per_cores is not None:
+            copies = -(-most // per_cores)
+        copies = np.maximum(copies, heard[mine])
+        edges += int(most.sum())
+        columns += int(copies.sum()) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
+        values = values_of(bank.synapses.weight) if crossbar else ()
+        for times in np.unique(copies[copies > 0]).tolist():
+            cut = pieces(bank, copies == times, values, len(heard), 1 << 60)
+            kind, signal = np.divmod(cut.key, len(heard))
+            for index, value in enumerate(values or (0,)):
+                some = kind == index
+                found = np.bincount(signal[some], cut.nnz[some] * times, len(heard)).astype(np.int64)
+                readers[value] = readers.get(value, np.zeros(len(heard), np.int64)) + found
+    axons = sum(int((-(-count // room)).sum()) for count in readers.values())
+    return Bound(
+        columns=columns / room,
+        axons=axons / target.core.axons,
+        edges=edges / target.core.output_edges if target.core.output_edges else 0.0,
+        bits=_memory(readers, target),
+    )
+
+
+def _memory(readers: dict[int, I64], target: Target) -> float:
+    """Synapse memory of all lists in cores."""
+    if target.synapse.format != "list" or target.core.synapse_bits is None or not readers:
+        return 0.0
+    count = sum(readers.values())
+    table = run_bits(target.synapse, target.synapse.weight_bits, LONG)
+    least = float((table[1:] / np.arange(1, LONG + 1)).min())
+    bits = np.where(count <= LONG, table[np.minimum(count, LONG)], count * least)
+    return float(bits.sum()) / target.core.synapse_bits
