@@ -9,10 +9,23 @@ JOBS    ?= 2
 TORCH   := $(shell sed -n 's/^torch==//p' constraints.txt)
 LAVA    := $(shell sed -n 's/^lava-nc==//p' constraints.txt)
 FASHION := /usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz
+CHROMIUM := /usr/bin/chromedriver
+SANAFE  := 2.2.9
 BENCH   := out/bench-loihi-sim.sbnn out/bench-truenorth-sim.sbnn
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export OMP_NUM_THREADS ?= 1
+
+# Debian packages $(1), as root or where sudo asks nothing; where that fails, $(2) says so and the rest goes on.
+define DEBIAN
+	@sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+	get() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(1); }; \
+	if ! command -v apt-get >/dev/null || ! $$sudo true 2>/dev/null || \
+	   ! { get || { $$sudo apt-get -qq update && get; }; } >/dev/null 2>&1; then \
+	  echo '$(2) To get it, as root:' >&2; \
+	  echo '    apt-get update && apt-get install $(1)' >&2; \
+	fi
+endef
 
 .PHONY: demo test bench lint types contract clean help
 
@@ -26,7 +39,8 @@ help:
 demo: $(VENV)/demo.stamp $(FASHION)
 	@$(BIN)/python examples/demo.py
 
-test: lint
+test: lint $(CHROMIUM) $(VENV)/sanafe.stamp
+	@export SPIKEBNN_SANAFE_PYTHON=$${SPIKEBNN_SANAFE_PYTHON-$$(cat $(VENV)/sanafe.stamp)}; \
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 bench: $(VENV)/demo.stamp out/bench.npz $(BENCH)
@@ -72,22 +86,29 @@ $(VENV)/torch.stamp: $(BIN)/python constraints.txt
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 	@echo 'Installing spikebnn into $(VENV) ...'
-	@$(PIP) -c constraints.txt -e '.[torch,fast]'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,html]'
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@echo 'Installing what the tests need into $(VENV) ...'
-	@$(PIP) -c constraints.txt -e '.[torch,fast,brian2,lava,test,dev]'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,test,dev]'
 	@$(PIP) --ignore-requires-python --no-deps 'lava-nc==$(LAVA)'
 	@touch $@
 
 # Fashion-MNIST, 31 MB, MIT licence. Without it the demo runs on the sensor data in examples/data.
 $(FASHION):
 	@echo 'Getting Fashion-MNIST: Debian package dataset-fashion-mnist ...'
-	@sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
-	get() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y dataset-fashion-mnist; }; \
-	if ! command -v apt-get >/dev/null || ! $$sudo true 2>/dev/null || \
-	   ! { get || { $$sudo apt-get -qq update && get; }; } >/dev/null 2>&1; then \
-	  echo 'Fashion-MNIST could not be installed; going on with the sensor data. To get it, as root:' >&2; \
-	  echo '    apt-get update && apt-get install dataset-fashion-mnist' >&2; \
-	fi
+	$(call DEBIAN,dataset-fashion-mnist,Fashion-MNIST could not be installed; going on with the sensor data.)
+
+# A browser, in which the tests open the pages.
+$(CHROMIUM):
+	@echo 'Getting Chromium: Debian packages chromium and chromium-driver ...'
+	$(call DEBIAN,chromium chromium-driver,Chromium could not be installed; pages will NOT be tested in a browser.)
+
+# SANA-FE is GPL: a program of its own, in an environment of its own, that the tests call with files.
+$(VENV)/sanafe.stamp: $(BIN)/python
+	@echo 'Installing SANA-FE $(SANAFE) into $(VENV)/sanafe ...'
+	@$(BIN)/python -m venv $(VENV)/sanafe && \
+	  $(VENV)/sanafe/bin/python -m pip install --quiet --disable-pip-version-check 'sanafe==$(SANAFE)' && \
+	  echo '$(CURDIR)/$(VENV)/sanafe/bin/python' > $@ || \
+	  { echo 'SANA-FE could not be installed; it will NOT be tested against.' >&2; : > $@; }

@@ -108,6 +108,7 @@ def words_of_code(path: Path) -> list[tuple[int, str]]:
 ALLOWED = {
     ("spikebnn/pipeline.py", "loihi-sim"),  # the target when none is named
     ("spikebnn/cli/__init__.py", "_EPILOG"),
+    ("spikebnn/exchange/chip.py", "truenorth"),  # SANA-FE's own name of a soma unit
 }
 LAVAS_OWN = re.compile(r"PyLoihiProcessModel|LoihiProtocol|Loihi2SimCfg|bit_accurate_loihi")  # how Lava calls them
 

@@ -3,6 +3,7 @@
 spikebnn report run.json               a score written by `spikebnn run -o`
 spikebnn report cert.json              a certificate written by `spikebnn verify -o`
 spikebnn report net.sbnn               sizes, layers and findings of a program
+spikebnn report run.json --html -o page.html      one self-contained page with figures, for a browser
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import spikebnn
 from spikebnn.cli.facts import facts_of, text_of
-from spikebnn.cli.screen import answer, colored, write
+from spikebnn.cli.screen import answer, check_output, colored, write
 from spikebnn.errors import InputError
 
 _FORMS = ("text", "markdown", "csv", "latex")
@@ -29,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=float, metavar="HZ", help="frames per second: also price a chip that stays on between them"
     )
+    parser.add_argument("--html", action="store_true", help="a page with figures, for a browser; needs -o")
+    parser.add_argument("--title", metavar="TEXT", help="what stands above the page (default: the file's name)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report here instead of printing it")
 
 
@@ -49,6 +52,8 @@ def execute(chosen: argparse.Namespace) -> int:
                 f"--format {chosen.format} is for scores; a certificate is printed as text or with --json"
             )
         return _out(chosen, _verdicts(certificate, chosen.file), certificate)
+    if chosen.html:
+        return _page(chosen)
     from spikebnn.report import read_score
 
     score = read_score(chosen.file)
@@ -63,6 +68,25 @@ def execute(chosen: argparse.Namespace) -> int:
 def _scores_only(chosen: argparse.Namespace, what: str) -> None:
     if chosen.rate is not None:
         raise InputError(f"--rate is for scores; {chosen.file} is a {what}, which has no energy")
+    if chosen.html:
+        raise InputError(f"--html is for scores; {chosen.file} is a {what}; `spikebnn run -o` writes a score")
+
+
+def _page(chosen: argparse.Namespace) -> int:
+    from spikebnn import page
+
+    if not chosen.output:
+        raise InputError("a page is written to a file; name it: -o page.html")
+    if chosen.format != "text":
+        raise InputError(f"--html writes a page, and --format {chosen.format} prints text; give one of them")
+    check_output(chosen.output, chosen.file)
+    score, detail = page.read(chosen.file)
+    if chosen.rate is not None:
+        score = replace(score, rate=chosen.rate)
+    text = page.html(score, detail, chosen.title or Path(chosen.file).stem)
+    write(chosen.output, text, chosen.file)
+    answer(chosen, chosen.output, {"page": chosen.output, "bytes": len(text.encode())})
+    return 0
 
 
 def _certificate(path: str) -> dict[str, Any] | None:

@@ -6,11 +6,14 @@ spikebnn run net.sbnn --data test.npz -o run.json
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
 import spikebnn
 from spikebnn import data
 from spikebnn.cli.parser import positive
-from spikebnn.cli.screen import answer, busy, check_output, colored, write
+from spikebnn.cli.screen import answer, as_json, busy, check_output, colored, write
+from spikebnn.detail import detail
 from spikebnn.errors import InputError
 from spikebnn.mapped_for import check_mapped_for
 
@@ -47,12 +50,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="score to write, JSON, for `report` and `compare`"
     )
+    parser.add_argument("--html", metavar="FILE", help="page to write, with figures, for a browser")
+    parser.add_argument(
+        "--detail", type=int, default=8, metavar="N", help="keep the spikes of N frames in what is written (default: 8)"
+    )
 
 
 def execute(chosen: argparse.Namespace) -> int:
     """Run, score, report."""
-    if chosen.output:
-        check_output(chosen.output, chosen.program, chosen.data, chosen.against)
+    for path in (chosen.output, chosen.html):
+        if path:
+            check_output(path, chosen.program, chosen.data, chosen.against)
+    if chosen.detail < 0:
+        raise InputError(f"--detail is a number of frames, 0 or more, not {chosen.detail}")
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
     target = spikebnn.load_target(chosen.target or _known(program.target))
@@ -61,8 +71,13 @@ def execute(chosen: argparse.Namespace) -> int:
         run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
         original = None if chosen.against is None else spikebnn.original(chosen.against, frames.x)
         score = spikebnn.score(run, program, target, frames.y, original, chosen.tick, chosen.rate)
-    if chosen.output:
-        write(chosen.output, score.to_json())
+        closer = detail(run, program, target, frames.x, frames.y, chosen.detail) if chosen.output or chosen.html else None
+    if chosen.output and closer is not None:
+        write(chosen.output, as_json({**json.loads(score.to_json()), "detail": closer.to_json()}))
+    if chosen.html:
+        from spikebnn import page
+
+        write(chosen.html, page.html(score, closer, f"{Path(chosen.program).stem} on {Path(chosen.data).stem}"))
     answer(chosen, spikebnn.report(score, color=colored()).rstrip(), score.to_json().rstrip())
     return 0
 
