@@ -22,6 +22,7 @@ _PUBLIC = {
     # the corridor
     "map": "spikebnn.pipeline",
     "check": "spikebnn.pipeline",
+    "explore": "spikebnn.explore",
     "load": "spikebnn.sbnn",
     "run": "spikebnn.simulate",
     "verify": "spikebnn.verify",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # the same once more, for type checkers and editors
     from spikebnn.errors import SimulatorMissing as SimulatorMissing
     from spikebnn.errors import SpikeBNNError as SpikeBNNError
     from spikebnn.errors import TargetError as TargetError
+    from spikebnn.explore import explore as explore
     from spikebnn.importers import export_file as _export_file
     from spikebnn.importers import load_network as load_network
     from spikebnn.importers import save as save

@@ -13,14 +13,16 @@ from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, 
 from spikebnn.threshold import ThresholdNetwork
 
 
-def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
+def check_equivalent(program: Program, network: ThresholdNetwork, *, approximate: bool = False) -> int:
     """Raise CheckError unless every neuron and every score of the program is that of the network.
 
     Weights are rebuilt from planes, routes and lines, through relays and partial sums, and compared exactly,
-    with thresholds, arrival ticks and the pulses that compare and clear.
+    with thresholds, arrival ticks and the pulses that compare and clear. With `approximate`, partial counts may be cut off
+    below 0 or by the pulse that empties them, as long as all else is right; returns the number of neurons that may.
     """
     state = constants(network)
     walk = _Walk(program, network)
+    walk.approximate = approximate
     fast = OneTick(network, state)
     todo = [(k, np.flatnonzero(core.start == start)) for start, k in in_order(program) for core in [program.cores[k]]]
     while todo:  # neurons wait for what they hear
@@ -33,6 +35,7 @@ def check_equivalent(program: Program, network: ThresholdNetwork) -> None:
         claim(not stuck, f"core {left[0][0] if left else 0} hears neurons that hear it")
         todo = left
     _scores(walk, network, state)
+    return walk.cut
 
 
 _ONE = np.array([1])
@@ -92,6 +95,7 @@ class _Walk:
         self.tick = np.zeros(int(self.first[-1]), np.int64)
         self.done = np.zeros(int(self.first[-1]), bool)
         self.wires: dict[tuple[int, int], _Wire] = {}  # of the others
+        self.approximate, self.cut = False, 0  # whether counts may be cut off, and how many are
         self.digits = Digits(np.where(np.arange(network.bits) < network.inputs, self.spread, 1))
         self.seen: dict[tuple[int, int], _Neuron] = {}
         self.routes = _by(program.routes, 2, len(program.cores))
@@ -204,8 +208,10 @@ def _integral(weight: I64, axons: _Axons, digits: Digits) -> _Neuron:
     into = np.arange(int(length.sum())) + np.repeat(axons.start[at] - (np.cumsum(length) - length), length)
     form = summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
     shift = int(weight[at] @ axons.shift[at])
-    low, high = digits.bounds(form, shift)
-    return _Neuron(form, shift, low, high, weight[at] * axons.most[at], axons.first[at], axons.last[at], pulses)
+    step = weight[at] * axons.most[at]
+    low, high = digits.bounds(form, shift)  # both this interval and that of the counts as they come hold the sum
+    low, high = max(low, int(step[step < 0].sum())), min(high, int(step[step > 0].sum()))
+    return _Neuron(form, shift, low, high, step, axons.first[at], axons.last[at], pulses)
 
 
 def _core(
@@ -248,7 +254,7 @@ def _core(
         claim(got.first is None or got.first >= start, f"{where} hears something before its window")
         wire: _Wire | None = None
         if reset == SUBTRACT:
-            wire = _partial(core, n, got, where, walk.program.period, walk.digits)
+            wire = _partial(core, n, got, where, walk)
         elif layer < len(network.layers):
             bit_of = network.layers[layer].first + unit
             theta, fires = _compared(core, n, got, where, walk.program.period)
@@ -276,14 +282,14 @@ def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | No
     return wire
 
 
-def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: Digits) -> _Wire:
+def _partial(core: Core, n: int, got: _Neuron, where: str, walk: _Walk) -> _Wire:
     """A neuron that says, as spikes, how often its threshold goes into its sum and its offset.
 
     Pulses that push it down after its last arrival empty it; all others belong to the sum. No spike comes before
     the last arrival that takes away, because V stays below the threshold until then; from there on V only grows by
     arrivals, so the spikes are floor(sum / threshold), in a row after the last arrival at the latest.
     """
-    start, radix = int(core.start[n]), int(core.threshold[n])
+    start, radix, period = int(core.start[n]), int(core.threshold[n]), walk.program.period
     claim(radix >= 1 and int(core.leak[n]) == 0, f"{where} does not count")
     arrived = got.last if got.first is not None else start
     down = [tick for tick, by in got.pulses.items() if by < 0 and tick > arrived]
@@ -293,7 +299,8 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: 
     extra = sum(own.values())
     low, high = got.low + extra, got.high + extra
     last = max([arrived, *own])
-    claim(low >= 0, f"{where} can have a negative count")
+    cut = walk.approximate and low < 0 and int(core.floor[n]) == 0 and got.firsts.min() == got.lasts.max() == last
+    claim(low >= 0 or cut, f"{where} can have a negative count")
     takes = max([start, *got.lasts[got.step < 0].tolist(), *(tick for tick, by in own.items() if by < 0)])
     speaks = last  # the first tick in which it may fire
     for tick in sorted({*got.firsts.tolist(), *own}):
@@ -306,17 +313,20 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, period: int, digits: 
         claim(all_there or under >= int(core.floor[n]), f"{where} is cut off by its floor")
     most = high // radix
     end = last + max(1, most) - 1
+    if walk.approximate and radix == 1 and clears and last < clears[0] <= end:
+        cut, most, end = True, clears[0] - speaks, clears[0] - 1
+    walk.cut += cut
     claim(end < start + period, f"{where} counts for {end - start + 1} ticks of a period of {period}")
     claim(not clears or (clears[0] > end and clears[-1] < start + period), f"{where} is emptied while it counts")
     v = np.arange(low, high + 1) if high < radix else np.arange(radix)
-    v = v if radix > 1 else np.zeros(1, np.int64)
+    v = v if radix > 1 else np.arange(high + 1) if cut else np.zeros(1, np.int64)
     for tick in clears:
         v = _after(core, n, v, got.pulses[tick], where)
     claim(not v.any(), f"{where} carries something into the next frame")
     span = end - speaks + 1
     if radix == 1:
-        return _Wire(got.form, speaks, span, high, got.shift + extra)
-    name = digits.name(got.form, got.shift + extra, radix, most)
+        return _Wire(got.form, speaks, span, most, got.shift + extra)
+    name = walk.digits.name(got.form, got.shift + extra, radix, most)
     return _Wire((np.array([name]), _ONE), speaks, span, most)
 
 

@@ -18,10 +18,10 @@ _RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract", NONE: "
 _FLOORS = {SATURATE: "saturate", CLEAR: "clear"}
 
 
-def check_emit(program: Program, network: ThresholdNetwork, target: Target) -> None:
-    """Raise CheckError where the program breaks a limit or is not the network."""
+def check_emit(program: Program, network: ThresholdNetwork, target: Target, *, approximate: bool = False) -> None:
+    """Raise CheckError where the program breaks a limit or is not the network; see `check_equivalent`."""
     check_program(program, target)
-    check_equivalent(program, network)
+    check_equivalent(program, network, approximate=approximate)
 
 
 def check_program(program: Program, target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spikebnn.arrays import U8
 from spikebnn.partition.plan import make_plan
 from spikebnn.partition.types import Violation
 from spikebnn.recipe import Recipe
@@ -11,6 +12,8 @@ from spikebnn.threshold import ThresholdNetwork
 __all__ = ["Violation", "find_violations"]
 
 
-def find_violations(network: ThresholdNetwork, target: Target, recipe: Recipe) -> tuple[Violation, ...]:
+def find_violations(
+    network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | None = None
+) -> tuple[Violation, ...]:
     """All violations at once, each with the number found, the limit and a remedy; empty where the network fits."""
-    return make_plan(network, target, recipe)[1]
+    return make_plan(network, target, recipe, seen)[1]

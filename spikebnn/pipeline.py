@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from spikebnn import simulate
+from spikebnn.arrays import U8
 from spikebnn.check_program import check_emit
 from spikebnn.emit import emit
+from spikebnn.encode import encode
 from spikebnn.errors import FitError, InputError
 from spikebnn.fit import find_violations
 from spikebnn.fold import FoldOptions, check_fold, fold
@@ -26,7 +28,7 @@ from spikebnn.program import Program
 from spikebnn.recipe import Recipe
 from spikebnn.target import Target
 from spikebnn.targets import load_target
-from spikebnn.threshold import Finding, ThresholdNetwork
+from spikebnn.threshold import Finding, ThresholdNetwork, execute
 
 Source = str | Path | Network | Any
 CALIBRATION_FRAMES = 100  # most frames that packets are counted on
@@ -77,14 +79,16 @@ def map(  # noqa: A001
 
     `source` is a path to an exported network, a `Network`, or a torch module with `example_input`; `target` is
     a name, a path to a TOML file, or a `Target`. `calibrate` are frames (frames, *input shape) on which the
-    packets are counted that the placement shortens the ways of; without them their number is assumed. Raises
+    packets are counted that the placement shortens the ways of, and partial sums for the split "window", the only one
+    that may change an answer; without them packets are assumed, and that split is refused. Raises
     ImportRefused where the network cannot be the same network, and FitError with every violation where it does not fit.
     """
     chip = target if isinstance(target, Target) else load_target(target)
     recipe = recipe or Recipe()
     folded = thresholds(source, options, example_input)
+    seen = bits_seen(folded, np.asarray(calibrate)) if calibrate is not None and recipe.split == "window" else None
     try:
-        partition = split(folded, chip, recipe)
+        partition = split(folded, chip, recipe, seen)
     except FitError as error:
         raise FitError(refusal(error.violations, chip), error.violations) from None
     check_partition(partition, folded, chip)
@@ -92,8 +96,17 @@ def map(  # noqa: A001
     placement = place(partition, chip, recipe, load)
     check_placement(placement, partition, chip)
     program = emit(folded, partition, placement, chip, recipe)
-    check_emit(program, folded, chip)
+    check_emit(program, folded, chip, approximate=recipe.split == "window")
     return replace(program, header=MappingProxyType({**program.header, **_record(folded, chip, recipe)}))
+
+
+def bits_seen(folded: ThresholdNetwork, x: np.ndarray[Any, Any]) -> U8:
+    """All bits (frames, bits) of the network on the first frames of `x`; counts where inputs come in bursts."""
+    if not x.ndim or not len(x):
+        raise InputError(f"calibration needs frames on the first axis; an array of shape {x.shape} has none")
+    lines = encode(folded.encoder, x[:CALIBRATION_FRAMES])
+    bits: U8 = execute(folded, lines.sum(axis=1, dtype=np.uint8))[0]
+    return bits
 
 
 def _calibration(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Recipe:
     """Choices of the mapper. Every field is an option of `spikebnn map`."""
 
-    split: str = "auto"  # fan-in split: "auto", "exact", "none"
+    split: str = "auto"  # fan-in split: "auto", "none", or a name of spikebnn.split.KINDS
+    window: int = 32  # ticks of a partial count, for the split "window"
     readout: str = "auto"  # "membrane", "thermometer", "burst"
     place: str = "anneal"  # "anneal", "hilbert", "raster"
     seed: int = 0

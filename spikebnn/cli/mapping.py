@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+SPLITS = ("exact", "radix", "radix3", "window", "graded")  # names of spikebnn.split.KINDS, which a test compares
 _INPUTS = ("auto", "signs", "bits", "uint8-planes", "uint8-thermometer", "uint8-burst")
 
 
@@ -53,9 +54,16 @@ def mapping_options(parser: argparse.ArgumentParser) -> None:
     place = parser.add_argument_group("how it lies on the cores")
     place.add_argument(
         "--split",
-        choices=["auto", "exact", "none"],
+        choices=["auto", "none", *SPLITS],
         default="auto",
-        help="what to do with neurons wider than a core (default: auto)",
+        help="how neurons wider than a core are added up; auto: the cheapest that loses nothing (default: auto)",
+    )
+    place.add_argument(
+        "--window",
+        type=int,
+        default=32,
+        metavar="TICKS",
+        help="length of a partial count for --split window, which may change answers (default: 32)",
     )
     place.add_argument(
         "--readout",
@@ -85,5 +93,5 @@ def choices(chosen: argparse.Namespace) -> dict[str, Any]:
         sign0=int(chosen.sign0 or 0),
         strict=chosen.strict,
     )
-    recipe = Recipe(split=chosen.split, readout=chosen.readout, place=chosen.place, seed=chosen.seed)
+    recipe = Recipe(split=chosen.split, window=chosen.window, readout=chosen.readout, place=chosen.place, seed=chosen.seed)
     return {"options": options, "recipe": recipe}

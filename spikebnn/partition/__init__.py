@@ -5,6 +5,7 @@ The cut goes backward from the readout, because only then it is known how many a
 
 from __future__ import annotations
 
+from spikebnn.arrays import U8
 from spikebnn.errors import FitError
 from spikebnn.partition.check import check_partition
 from spikebnn.partition.plan import make_plan
@@ -16,12 +17,12 @@ from spikebnn.threshold import ThresholdNetwork
 __all__ = ["INPUTS", "Bank", "Partition", "Pulse", "Shard", "Violation", "check_partition", "split"]
 
 
-def split(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Partition:
+def split(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | None = None) -> Partition:
     """Cut the network into shards that each fit one core of the target.
 
-    Raises FitError with every violation at once.
+    `seen` (frames, bits) are the network's bits on calibration frames. Raises FitError with every violation at once.
     """
-    partition, violations = make_plan(network, target, recipe)
+    partition, violations = make_plan(network, target, recipe, seen)
     if partition is None or violations:
         raise FitError("\n".join(v.text for v in violations), violations)
     return partition

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikebnn.arrays import I32, I64
+from spikebnn.arrays import I32, I64, U8
 from spikebnn.partition.digits import in_digits
 from spikebnn.partition.pulse import make_pulse, values_of
 from spikebnn.partition.readout import ReadoutBanks, lower_readout
@@ -20,7 +20,7 @@ from spikebnn.split.axons import axon_limit, cannot_split, tap_cost, too_many_ty
 from spikebnn.split.gather import gatherer
 from spikebnn.split.kinds import KINDS
 from spikebnn.split.nest import nested
-from spikebnn.split.sums import Sums, Wide, weighed
+from spikebnn.split.sums import Clipping, Sums, Wide, joined, weighed
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
@@ -35,19 +35,25 @@ class Lowered:
     signals: int  # inputs, neurons of all layers and auxiliary neurons
     split: tuple[str, ...]  # names of the layers that are split
     method: str  # how they are split; "none" where none is
+    clipping: Clipping | None  # what a lossy split may cut off; None where nothing was cut
     multi: bool  # a frame takes more than one tick
     violations: tuple[Violation, ...]
 
 
 def lower(
-    layers: Sequence[Settled], readout: Settled, inputs: int, most: int, target: Target, recipe: Recipe, cut_bundles: bool
+    layers: Sequence[Settled], readout: Settled, inputs: int, most: int, target: Target, recipe: Recipe, cut_bundles: bool,
+    seen: U8 | None = None,
 ) -> Lowered:
-    """Banks for every layer and the readout; with `cut_bundles` also those are split whose channels share no core."""
+    """Banks for every layer and the readout; with `cut_bundles` also those are split whose channels share no core.
+
+    `seen` (frames, bits) are the network's bits on calibration frames.
+    """
     layers, readout = [in_digits(layer, target) for layer in layers], in_digits(readout, target)
     first = inputs + sum(len(layer.live) for layer in layers)
     ways = [_way(layer, inputs, most, target, cut_bundles) for layer in layers]
     multi = most > 1 or any(way == "split" for way in ways) or recipe.readout == "burst"
     violations: list[Violation] = []
+    clipped: list[Clipping] = []
     banks: list[Bank] = []
     names = [ProgramLayer(name=s.name, role=_ROLES[w], neurons=len(s.live)) for s, w in zip(layers, ways, strict=True)]
     names.append(ProgramLayer(name=readout.name, role="readout", neurons=readout.synapses.neurons))
@@ -56,13 +62,13 @@ def lower(
         if not layer.live.any():
             continue
         if way == "split":
-            made = _split(layer, index, len(names), inputs, most, first, target, recipe)
+            made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped)
         elif way == "gather":
             made = _one(_gather(layer, index, inputs, most, target))
         else:
             made = _one(_whole(layer, index, multi, target))
             if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target):
-                made, way = _split(layer, index, len(names), inputs, most, first, target, recipe), "split"
+                made, way = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped), "split"
                 ways[index], names[index] = way, replace(names[index], role="aggregate")
         if isinstance(made, Violation):
             violations.append(made)
@@ -74,13 +80,13 @@ def lower(
         banks += made
     read = lower_readout(readout, len(layers), inputs, most, multi, first, target, recipe)
     if isinstance(read, Violation):
-        return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read], recipe)
+        return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read], recipe, clipped)
     if read.multi and not multi:
         again = replace(recipe, readout="burst")
-        return lower(layers, readout, inputs, most, target, again, cut_bundles)
+        return lower(layers, readout, inputs, most, target, again, cut_bundles, seen)
     banks += read.banks
     first += sum(bank.neurons for bank in read.banks)
-    return _lowered(banks, names, read, first, layers, ways, multi, violations, recipe)
+    return _lowered(banks, names, read, first, layers, ways, multi, violations, recipe, clipped)
 
 
 _ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
@@ -89,12 +95,13 @@ _ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
 def _lowered(
     banks: list[Bank], names: list[ProgramLayer], read: ReadoutBanks | None, signals: int, layers: Sequence[Settled],
     ways: list[str], multi: bool, violations: list[Violation], recipe: Recipe,
+    clipped: list[Clipping],
 ) -> Lowered:
     split = tuple(layer.name for layer, way in zip(layers, ways, strict=True) if way == "split")
     return Lowered(
         banks=tuple(banks), layers=tuple(names), readout=read, signals=signals, split=split,
         method=_method(recipe) if split else "none", multi=multi,
-        violations=tuple(violations),
+        clipping=joined(clipped), violations=tuple(violations),
     )
 
 
@@ -144,7 +151,12 @@ def _gather(layer: Settled, index: int, inputs: int, most: int, target: Target) 
     count = _counts(s, inputs, most)
     low = total(np.minimum(s.weight, 0), count, s.row, s.patch)
     high = total(np.maximum(s.weight, 0), count, s.row, s.patch)
-    return gatherer(layer.name, index, s, spots(layer), layer.threshold, low, high, layer.first, target)
+    return gatherer(layer.name, index, s, spots(layer), _reachable(layer), low, high, layer.first, target)
+
+
+def _reachable(layer: Settled) -> I64:
+    """The thresholds, those of constant neurons moved to the next that a sum may reach."""
+    return np.clip(layer.threshold, layer.low + 1, np.maximum(layer.high, layer.low + 1))
 
 
 def _counts(s: Synapses, inputs: int, most: int) -> I64:
@@ -182,7 +194,8 @@ def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Vi
 
 
 def _split(
-    layer: Settled, index: int, partial_index: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe
+    layer: Settled, index: int, partial_index: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe,
+    seen: U8 | None, clipped: list[Clipping],
 ) -> list[Bank] | Violation:
     s = layer.synapses
     widest = int(fan_in(layer)[layer.live].max(initial=0))
@@ -194,10 +207,13 @@ def _split(
         return _too_wide(layer.name, widest, limit, target, why, remedy)
     wide = Wide(
         name=layer.name, layer=partial_index, role="partial", synapses=s, spot=spots(layer), count=_counts(s, inputs, most),
-        first=first,
+        first=first, seen=seen, window=recipe.window,
     )
     sums = KINDS[_method(recipe)].made(wide, target)
-    return sums if isinstance(sums, Violation) else _added_up(sums, layer, index, wide, target)
+    if isinstance(sums, Violation):
+        return sums
+    clipped += [sums.clipping] if sums.clipping is not None else []
+    return _added_up(sums, layer, index, wide, target)
 
 
 def _added_up(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target) -> list[Bank] | Violation:
@@ -218,7 +234,7 @@ def _added_up(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target
 
 def _aggregators(sums: Sums, layer: Settled, index: int, target: Target) -> Bank | Violation:
     """What arrives in one tick need not be what cancels it, so the lines bound V."""
-    theta = layer.threshold + sums.offset
+    theta = _reachable(layer) + sums.offset
     return gatherer(
         layer.name, index, weighed(sums.lines), spots(layer), theta, sums.low, sums.high, layer.first, target
     )

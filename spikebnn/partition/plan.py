@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, Array, door
+from spikebnn.arrays import I32, I64, U8, Array, door
 from spikebnn.partition.bound import Bound, lower_bound
 from spikebnn.partition.copies import (
     Demand,
@@ -24,32 +25,55 @@ from spikebnn.partition.join import Bin, gaps_of, join
 from spikebnn.partition.limits import bank_violations, core_violations
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
+from spikebnn.partition.price import price
 from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
 from spikebnn.partition.timing import Schedule, latest, relay, schedule
 from spikebnn.partition.types import INPUTS, Bank, Part, Partition, Shard, Violation, layout
 from spikebnn.recipe import Recipe
+from spikebnn.split.kinds import lossless
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 Attempt = tuple[Partition | None, tuple[Violation, ...]]
 
 
-def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe) -> Attempt:
-    """The first way that fits, or what the way lacks that comes nearest.
+def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | None = None) -> Attempt:
+    """The plan of the recipe, or what the way lacks that comes nearest, with all that it hides.
 
-    "auto" tries to split only neurons that fit no core, then also layers whose channels cannot share a core,
-    each with the readout of the recipe and then with a burst.
+    "auto" takes the cheapest of the lossless kinds of split, by `cost_of`, where anything must be split at all. `seen`
+    (frames, bits) are all bits of the network on calibration frames, which lossy kinds ask for.
+    """
+    got = plan_as(network, target, recipe, "exact" if recipe.split == "auto" else recipe.split, seen)
+    if recipe.split == "auto" and (got[0] is None or got[0].price["method"] != "none"):
+        others = (plan_as(network, target, recipe, kind, seen) for kind in lossless() if kind != "exact")
+        fits = [plan for plan, _ in (got, *others) if plan is not None]
+        if fits:
+            return min(fits, key=cost_of), ()
+    return got if got[0] is not None else (None, all_violations(network, target, recipe, got[1]))
+
+
+def cost_of(partition: Partition) -> float:
+    """What ways to split are compared by: energy-delay where the target's constants give it, else ticks x cores."""
+    known = partition.price["energy_delay"]
+    return float(partition.price["ticks_cores"] if known is None else known)
+
+
+def plan_as(network: ThresholdNetwork, target: Target, recipe: Recipe, kind: str, seen: U8 | None = None) -> Attempt:
+    """The first way with this kind of split that fits, or what the way lacks that comes nearest.
+
+    With "auto" only neurons are split that fit no core, and else also layers whose channels cannot share a core;
+    each is tried with the readout of the recipe and then with a burst.
     """
     best: Attempt | None = None
     for cut_bundles, way in _ways(recipe):
-        got = _attempt(network, target, way, cut_bundles)
+        got = _attempt(network, target, replace(way, split=kind), cut_bundles, seen)
         if got[0] is not None and not got[1]:
             return got
         if best is None or _misses(got) < _misses(best):
             best = got
     assert best is not None
-    return None, all_violations(network, target, recipe, best[1])
+    return None, best[1]
 
 
 def all_violations(
@@ -84,10 +108,12 @@ def _ways(recipe: Recipe) -> Iterator[tuple[bool, Recipe]]:
             yield cut_bundles, replace(recipe, readout="burst")
 
 
-def _attempt(network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bundles: bool) -> Attempt:
+def _attempt(
+    network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bundles: bool, seen: U8 | None = None
+) -> Attempt:
     spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
     layers, readout = settle(network, spread)
-    lowered = lower(layers, readout, network.inputs, spread, target, recipe, cut_bundles)
+    lowered = lower(layers, readout, network.inputs, spread, target, recipe, cut_bundles, seen)
     violations = list(lowered.violations)
     read = lowered.readout
     membrane = read is not None and read.kind == "membrane"
@@ -228,13 +254,16 @@ def _partition(
         banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=plan.layers,
         inputs=network.inputs, period=plan.period, latency=latest(plan.banks, read.rows[:, 1].astype(np.int64)),
         readout="membrane" if read.kind == "membrane" else "spikes", outputs=door(outputs, "int32", None, 3),
-        base=door(read.base, "int32", None), price=_price(lowered, plan, shards, read.kind),
+        base=door(read.base, "int32", None), price=_price(network, lowered, plan, shards, routes, read.kind, target),
         notes=_notes(plan, shards), lower_bound=bound.cores,
         bound=bound.shares,
     )
 
 
-def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: str) -> MappingProxyType[str, object]:
+def _price(
+    network: ThresholdNetwork, lowered: Lowered, plan: Schedule, shards: Sequence[Shard], routes: I32, readout: str,
+    target: Target,
+) -> MappingProxyType[str, Any]:
     """What the split, the relays and the copies cost."""
     columns: dict[str, int] = {}
     cores: dict[str, int] = {}
@@ -244,9 +273,13 @@ def _price(lowered: Lowered, plan: Schedule, shards: Sequence[Shard], readout: s
             role = plan.banks[part.bank].role
             columns[role] = columns.get(role, 0) + len(part.neuron)
             cores[role] = cores.get(role, 0) + (part is shard.parts[0])
+    spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
+    expected = price(plan.banks, shards, routes, plan.signals, network.inputs, spread, plan.period, target)
     return MappingProxyType({
         "method": lowered.method, "layers": list(lowered.split), "period": plan.period,
         "readout": readout, "neurons": columns, "cores": cores, "copies": sum(columns.values()) - single,
+        "lossless": lowered.clipping is None or lowered.clipping.inside, **expected,
+        **({} if lowered.clipping is None else {"clipping": lowered.clipping.to_json()}),
     })
 
 

@@ -172,13 +172,14 @@ def _digits(
 ) -> ReadoutBanks | None:
     """Scores as the sums of the recipe's split, which the host weighs and adds; None where some would be taken away."""
     s = readout.synapses
-    if not KINDS.get(recipe.split, KINDS["exact"]).adds or cannot_split(target):
+    kind = KINDS[recipe.split].readout if recipe.split in KINDS else ""
+    if not kind or cannot_split(target):
         return None
     spot = np.zeros((s.neurons, 3), np.int32)
     spot[:, 0] = np.arange(s.neurons)
     count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
     wide = Wide(name=readout.name, layer=layer, role="readout", synapses=s, spot=spot, count=count, first=first)
-    sums = KINDS[recipe.split].made(wide, target)
+    sums = KINDS[kind].made(wide, target)
     if isinstance(sums, Violation) or any(line.weight < 0 for line in sums.lines):
         return None
     rows = [np.zeros((0, 2), np.int64)]

@@ -23,17 +23,16 @@ def gatherer(
 ) -> Bank | Violation:
     """Neurons that integrate a whole frame, compare on "go" and are emptied by "clear".
 
-    `low` and `high` (neurons,) bound the sums. Before "go" V stays within them, so a threshold above `high`
+    `low` and `high` (neurons,) bound the sums; `theta` is one that some sum may reach. Before "go" V stays within them, so a threshold above `high`
     keeps the neuron silent; "go" lifts V by threshold - theta. Then V < threshold, and `clear` ticks of a pulse
     deeper than -low bring every V below the floor `low`, where it is set to 0 and stays.
     """
     rule, n = target.synapse, synapses.neurons
-    theta = np.clip(theta, low + 1, np.maximum(high, low + 1))
     values = values_of(synapses.weight)
     types = (rule.axon_types or 0) - len(values)
     if rule.format == "crossbar" and types < 0:
         return too_many_types(name, len(values), target)
-    go = make_pulse("go", high + 1 - theta, +1, (0,), rule, values, types - 1)
+    go = make_pulse("go", np.maximum(high + 1 - theta, 1), +1, (0,), rule, values, types - 1)
     if go is None:
         return too_many_types(name, len(values) + 1, target)
     threshold = theta + go.total

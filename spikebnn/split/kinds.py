@@ -10,6 +10,7 @@ from spikebnn.partition.types import Violation
 from spikebnn.split.burst import burst
 from spikebnn.split.radix import radix
 from spikebnn.split.sums import Sums, Wide
+from spikebnn.split.window import window
 from spikebnn.target import Target
 
 
@@ -20,18 +21,36 @@ class Kind:
     title: str
     lossless: bool
     made: Callable[[Wide, Target], Sums | Violation]
-    adds: bool = False  # where sources are single bits, no line is taken away, so that a host can count the scores
+    readout: str = ""  # the kind that makes the scores, whose lines a host can add up; empty: bursts
+
+
+def _two(wide: Wide, target: Target) -> Sums | Violation:
+    return radix(wide, target, 2)
+
+
+def _three(wide: Wide, target: Target) -> Sums | Violation:
+    return radix(wide, target, 3)
+
+
+def _graded(wide: Wide, target: Target) -> Violation:
+    """A spike is a bit in the tick law, which every simulator keeps, so a spike that carries a number has no program."""
+    remedy = "use --split radix3, which says a sum in a few ticks"
+    return Violation(
+        layer=wide.name, what="split", found=0, limit=0, remedy=remedy,
+        text=f'layer "{wide.name}": the split "graded" needs spikes that carry numbers, but the axons of a program carry '
+        f"bits, and {target.name} is described with such; {remedy}",
+    )
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType({
     "exact": Kind(title="a partial sum is a burst of as many spikes", lossless=True, made=burst),
-    "radix": Kind(title="a partial sum is two digits, each a short burst", lossless=True, adds=True,
-                  made=lambda wide, target: radix(wide, target, 2)),
-    "radix3": Kind(title="a partial sum is three digits, each a short burst", lossless=True, adds=True,
-                   made=lambda wide, target: radix(wide, target, 3)),
+    "radix": Kind(title="a partial sum is two digits, each a short burst", lossless=True, made=_two, readout="radix"),
+    "radix3": Kind(title="a partial sum is three digits, each a short burst", lossless=True, made=_three, readout="radix3"),
+    "window": Kind(title="a burst cut to a window around its calibrated mean", lossless=False, made=window, readout="radix"),
+    "graded": Kind(title="a partial sum is one spike that carries it", lossless=True, made=_graded),
 })
 
 
 def lossless() -> tuple[str, ...]:
     """The kinds that "auto" may choose from."""
-    return tuple(name for name, kind in KINDS.items() if kind.lossless)
+    return tuple(name for name, kind in KINDS.items() if kind.lossless and name != "graded")

@@ -29,7 +29,7 @@ def nested(sums: Sums, group: int, wide: Wide) -> Sums:
             banks.append(bank)
             out.append(line)
             first += bank.neurons
-    return Sums(banks=tuple(banks), lines=tuple(out), offset=sums.offset, next=first)
+    return Sums(banks=tuple(banks), lines=tuple(out), offset=sums.offset, next=first, clipping=sums.clipping)
 
 
 def _added(lines: list[Line], weight: int, first: int, wide: Wide) -> tuple[Bank, Line]:

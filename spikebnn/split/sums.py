@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I32, I64, Array
+from spikebnn.arrays import I32, I64, U8, Array
 from spikebnn.partition.types import Bank
 from spikebnn.threshold import NO_TAP, Synapses
 
@@ -21,6 +22,37 @@ class Line:
     most: I64  # (neurons,); largest count in a frame
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clipping:
+    """What is cut off where a count is kept within a window: measured on calibration frames, and at worst."""
+
+    ticks: int  # the window
+    frames: int  # of calibration
+    counts: int  # partial counts of neurons in those frames
+    clipped: int  # of them, those cut off
+    worst: int  # most that the sum of one neuron can be wrong by, on any input
+
+    @property
+    def inside(self) -> bool:
+        """Whether no input can leave a window, so that nothing is ever cut off."""
+        return self.worst == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a program's header."""
+        share = self.clipped / self.counts if self.counts else 0.0
+        return {"window": self.ticks, "frames": self.frames, "measured": share, "worst": self.worst, "exact": self.inside}
+
+
+def joined(some: Sequence[Clipping]) -> Clipping | None:
+    """The clipping of several layers; None where there is none."""
+    if not some:
+        return None
+    return Clipping(
+        ticks=some[0].ticks, frames=some[0].frames, counts=sum(c.counts for c in some),
+        clipped=sum(c.clipped for c in some), worst=max(c.worst for c in some),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sums:
     """Partial neurons and their lines: for every neuron, sum(weight * count over lines) = its sum + offset."""
@@ -29,6 +61,7 @@ class Sums:
     lines: tuple[Line, ...]
     offset: I64  # (neurons,)
     next: int  # the first signal that is free
+    clipping: Clipping | None = None
 
     @property
     def low(self) -> I64:
@@ -65,6 +98,8 @@ class Wide:
     spot: I32  # (neurons, 3)
     count: I64  # (patches, taps); largest count of each source in a frame
     first: int  # the first signal that is free
+    seen: U8 | None = None  # (frames, bits); the network's bits on calibration frames
+    window: int = 0  # ticks, for kinds that clip
 
     @property
     def bits(self) -> bool:
