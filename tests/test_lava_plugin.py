@@ -26,7 +26,7 @@ from spikebnn.lava.worker import Worker
 from spikebnn.program import Program
 from spikebnn.simulate.conformance import vectors
 from spikebnn.simulate.reference import ReferenceSession
-from spikebnn.simulate.stepper import stepper
+from spikebnn.simulate.stepper import PACKED_FROM, stepper
 from tests.strategies_lava import program_ordinary
 from tests.strategies_program import make_core, make_program, program_any, program_bits
 
@@ -105,15 +105,16 @@ def test_two_senders_into_one_port_are_one_spike_however_large(served, tmp_path)
     np.testing.assert_array_equal(got["out"], wanted(dense(), spikes(3)))
 
 
-def test_a_batch_tells_spikes_sums_classes_and_membranes_of_every_copy(served, tmp_path):
+@pytest.mark.parametrize("batch", [3, PACKED_FROM])
+def test_a_batch_tells_spikes_sums_classes_and_membranes_of_every_copy(served, tmp_path, batch):
     program = dense(reset=0)
-    x = np.random.default_rng(4).integers(0, 2, (7, 6)).astype(np.uint8)
-    data = present(program, x, batch=3)
+    x = np.random.default_rng(4).integers(0, 2, (2 * batch + 1, 6)).astype(np.uint8)
+    data = present(program, x, batch)
     got = {name: np.array(values) for name, values in ask(served, tmp_path, "batch", program, data).items()}
     answer = ReferenceSession(program).frames(x[:, None, :])
-    assert data.shape == (3, 6, 3 * program.period + 1)
-    for frame in range(7):
-        copy, step = frame % 3, step_of(program, frame // 3)
+    assert data.shape == (batch, 6, 3 * program.period + 1)
+    for frame in range(2 * batch + 1):
+        copy, step = frame % batch, step_of(program, frame // batch)
         np.testing.assert_array_equal(got["sums_out"][copy, :, step], answer.sums[frame])
         assert got["class_out"][copy, step] == answer.sums[frame].argmax()
         trace = ReferenceSession(program).ticks(x[frame][None, None], np.arange(5))
@@ -121,8 +122,8 @@ def test_a_batch_tells_spikes_sums_classes_and_membranes_of_every_copy(served, t
         np.testing.assert_array_equal(got["s_out"][copy, :, step], trace.spikes[0, 0, ::-1])
         np.testing.assert_array_equal(got["v_out"][copy, :, step], trace.membranes[0, 0, ::-1])
     assert not got["sums_out"][:, :, 0].any()  # before the first frame is complete
-    assert got["sums"].shape == (3, 5)
-    assert got["v"].shape == (3, 5)
+    assert got["sums"].shape == (batch, 5)
+    assert got["v"].shape == (batch, 5)
 
 
 def test_two_nets_in_one_graph_are_joined_as_by_a_route_of_delay_one(served, tmp_path):

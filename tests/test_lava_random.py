@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from spikebnn.arrays import door
-from spikebnn.lava.simulator import LavaSession
+from spikebnn.errors import InputError
+from spikebnn.lava.ordinary import check_ordinary
+from spikebnn.lava.simulator import LavaSession, all_out
 from spikebnn.program import Program
 from spikebnn.simulate.conformance import vectors
 from spikebnn.simulate.reference import ReferenceSession
@@ -86,6 +88,22 @@ def test_memoryless_programs_spike_in_dense_and_lifreset_as_in_the_slow_twin(tag
         return LavaSession(program, "ordinary", tag)
 
     assert different(cases, session, streams=1, watched=False) == []
+
+
+def test_the_vectors_that_dense_and_lifreset_can_be_are_obeyed_and_the_others_refused():
+    taken, reasons = [], ("keep their membrane", "delays up to", "one bit", "a bias mantissa", "a weight of")
+    for vector in vectors():
+        try:
+            check_ordinary(all_out(union([vector.program])))
+            taken.append(vector)
+        except InputError as why:
+            assert any(reason in str(why) for reason in reasons), vector.name
+    assert {"fire-at-equality", "threshold-zero-and-below", "recurrence-one-tick"} <= {v.name for v in taken}
+    for ticks in sorted({len(vector.drive) for vector in taken}):
+        some = [vector for vector in taken if len(vector.drive) == ticks]
+        session = LavaSession(union([vector.program for vector in some]), "ordinary")
+        got = session.ticks(np.concatenate([vector.drive for vector in some], axis=1)[None]).spikes[0]
+        np.testing.assert_array_equal(got, np.concatenate([vector.spikes for vector in some], axis=1))
 
 
 def test_the_comparison_notices_another_threshold():

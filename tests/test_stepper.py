@@ -64,6 +64,17 @@ def test_more_streams_than_a_block_of_lanes_step_side_by_side():
     compare(program, program_drive(program, 1, streams=515, ticks=4, density=0.5), "packed")
 
 
+@pytest.mark.parametrize("engine", ["products", "packed"])
+def test_a_neuron_may_be_watched_twice_and_in_any_order(engine):
+    program = next(v.program for v in vectors() if v.name == "frames-in-flight")
+    watch = np.array([3, 0, 3])
+    machine, drive = stepper(program, 2, watch, engine), program_drive(program, 1, 2, 5, 0.5)
+    want = ReferenceSession(program).ticks(drive, watch).membranes
+    for tick in range(5):
+        machine.step(drive[:, tick])
+        np.testing.assert_array_equal(machine.membranes(), want[:, tick])
+
+
 def test_the_engine_is_chosen_by_streams_and_by_what_neurons_keep():
     memoryless = next(v.program for v in vectors() if v.name == "frames-in-flight")
     stateful = next(v.program for v in vectors() if v.name == "reset-subtract")

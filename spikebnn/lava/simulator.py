@@ -54,7 +54,7 @@ class LavaSession:
     ) -> None:
         self.program, self.wiring = program, wire(program)
         self.model, self.tag, self.patience = model, tag, patience
-        self.shown = program if model == "whole" else _all_out(program)
+        self.shown = program if model == "whole" else all_out(program)
 
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
         """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
@@ -94,7 +94,7 @@ class LavaSession:
         return layout.frames_by_ticks(self.program, self.wiring, self.ticks, bits, record)
 
 
-def _all_out(program: Program) -> Program:
+def all_out(program: Program) -> Program:
     """The program with every neuron as an output, in order."""
     rows = [
         (0, number, neuron) for number, core in enumerate(program.cores) for neuron in range(core.neurons)
