@@ -27,11 +27,12 @@ define DEBIAN
 	fi
 endef
 
-.PHONY: demo test bench lint types contract clean help
+.PHONY: demo test opinion bench lint types contract clean help
 
 help:
 	@echo 'make demo    map a trained net onto two chips, run and verify 10,000 frames, report energy'
 	@echo 'make test    linter, type check, import contract, all tests'
+	@echo 'make opinion SANA-FE counts the demo net on Loihi over 100 frames, and must count what we count'
 	@echo 'make bench   how fast the simulators are, against a float32 matmul'
 	@echo 'make lint    linter, type check, import contract only'
 	@echo 'make clean   remove .venv, out/ and all caches'
@@ -42,6 +43,11 @@ demo: $(VENV)/demo.stamp $(FASHION)
 test: lint $(CHROMIUM) $(VENV)/sanafe.stamp
 	@export SPIKEBNN_SANAFE_PYTHON=$${SPIKEBNN_SANAFE_PYTHON-$$(cat $(VENV)/sanafe.stamp)}; \
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+
+opinion: $(VENV)/demo.stamp $(VENV)/sanafe.stamp out/bench-loihi-sim-sanafe2025.sbnn
+	@test -s $(VENV)/sanafe.stamp || { echo 'make: SANA-FE is not installed' >&2; exit 3; }
+	$(BIN)/spikebnn exchange out/bench-loihi-sim-sanafe2025.sbnn --data examples/fashion_mnist/test_500.npz --limit 100 \
+	  -o out/sanafe --python "$$(cat $(VENV)/sanafe.stamp)"
 
 bench: $(VENV)/demo.stamp out/bench.npz $(BENCH)
 	$(BIN)/python benchmarks/bench.py

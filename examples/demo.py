@@ -3,7 +3,8 @@
     python examples/demo.py [OUT]            (make demo)
 
 Takes Fashion-MNIST where Debian's package dataset-fashion-mnist is installed, else a sensor set from this folder.
-Writes programs, certificates and scores to OUT (default: out/demo). Exit code 1 if a single frame differs.
+Writes programs, certificates, scores and pages for a browser to OUT (default: out/demo). Exit code 1 if a single
+frame differs.
 The chips are worked on side by side, one process each.
 """
 
@@ -17,7 +18,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import spikebnn
-from spikebnn import data, sbnn
+from spikebnn import data, page, sbnn
+from spikebnn.detail import detail
 from spikebnn.score import Score
 from spikebnn.units import pace, ticks
 
@@ -39,7 +41,7 @@ def choose() -> tuple[str, Path, data.Frames]:
 
 def corridor(name: str, out: Path) -> tuple[bool, Score, str]:
     """Map, verify, run and score on one target: equal or not, the score, and what to print."""
-    _, net, frames = choose()
+    title, net, frames = choose()
     target = spikebnn.load_target(name)
     clock = time.perf_counter()
     program = spikebnn.map(net, target)
@@ -68,6 +70,8 @@ def corridor(name: str, out: Path) -> tuple[bool, Score, str]:
     run = spikebnn.run(program, frames.x)
     score = spikebnn.score(run, program, target, frames.y, spikebnn.original(net, frames.x))
     (out / f"{name}.score.json").write_text(score.to_json())
+    closer = detail(run, program, target, frames.x, frames.y)
+    (out / f"{name}.html").write_text(page.html(score, closer, f"{title} on {name}"), encoding="utf-8")
     lines.append(f"  scored     {since(clock)}  the bitwise simulator took {run.seconds:.2f} s of it\n")
     return certificate.equal, score, "\n".join(lines)
 
@@ -94,7 +98,7 @@ def main(out: Path) -> int:
             scores.append(score)
     print(spikebnn.compare(*scores))
     said = "Every frame is equal" if equal else "NOT EQUAL"
-    print(f"{said}. Programs, certificates and scores are in {out}; {since(began).strip()} in all.")
+    print(f"{said}. Programs, certificates, scores and pages are in {out}; {since(began).strip()} in all.")
     return 0 if equal else 1
 
 

@@ -111,6 +111,8 @@ def opinion(
     ]
     if lacks:
         notes.append(f"energies are not compared: {target.name} has no price for {', '.join(lacks)}")
+    if "synaptic_event_indexed" in target.energy:
+        notes.append("SANA-FE's file prices every synaptic event as a dense list's; our interval holds indexed lists too")
     if trace.mute:
         notes.append(
             f"{whole(trace.mute)} messages end where there is no synapse; SANA-FE does not send them, we do"

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spikebnn.detail import Spread
-from spikebnn.page.figure import ACCENT, INK, STEPS, Figure, Spec, number, rows_axis, scaled, step, wrapped
+from spikebnn.page.figure import (
+    ACCENT,
+    GROUPED,
+    INK,
+    STEPS,
+    Figure,
+    Spec,
+    number,
+    rows_axis,
+    scaled,
+    step,
+    wrapped,
+)
 from spikebnn.score import Score
 
 READABLE = 14  # classes up to which a confusion matrix carries its numbers
@@ -37,7 +49,7 @@ def layer_figure(score: Score) -> Figure | None:
         "field": "spikes",
         "type": "quantitative",
         "title": "spikes per frame",
-        "axis": {"tickCount": 5, "format": "~s"},
+        "axis": {"tickCount": 4, "labelExpr": GROUPED},
         "scale": {"domain": [0, 1.2 * most], "nice": False},
     }
     tip = [
@@ -151,7 +163,7 @@ def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -
         "axis": {
             "tickCount": 5,
             "labelOverlap": "greedy",
-            "format": ",d" if spread.unit == "spikes" else ".4~g",
+            "labelExpr": GROUPED,
         },
     }
     tip = [{"field": "said", "title": what}, {"field": "frames", "title": "frames"}]

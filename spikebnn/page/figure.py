@@ -13,6 +13,7 @@ from spikebnn.units import PREFIXES
 Spec = dict[str, Any]
 INK, FAINT, ACCENT = "var(--ink)", "var(--rule)", "var(--c0)"
 STEPS = [f"var(--q{n})" for n in range(6)]
+GROUPED = "replace(format(datum.value, ',.6~g'), regexp(',', 'g'), ' ')"  # ticks in thin groups of three digits, as elsewhere
 COLORS = [f"var(--c{n})" for n in range(8)]
 
 
@@ -31,8 +32,14 @@ class Figure:
 
 
 def wrapped(text: str, wide: int = 26) -> str:
-    """A label in lines of at most `wide` letters, with a bar between lines, so that none is cut."""
-    return "|".join(textwrap.wrap(text.replace("|", "/"), wide, break_on_hyphens=False)) or " "
+    """A label in as few lines of at most `wide` letters as it needs, about as long as each other, a bar between them."""
+    plain = text.replace("|", "/")
+    lines = textwrap.wrap(plain, wide, break_on_hyphens=False)
+    whole = max(map(len, plain.split()), default=1)  # no word is broken that need not be
+    for narrow in range(min(whole, wide), wide):
+        if len(found := textwrap.wrap(plain, narrow, break_on_hyphens=False)) == len(lines):
+            return "|".join(found)
+    return "|".join(lines) or " "
 
 
 def rows_axis(rows: Sequence[str]) -> Spec:
