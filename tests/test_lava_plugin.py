@@ -23,7 +23,7 @@ from spikebnn.lava.feed import present, step_of
 from spikebnn.lava.ordinary import check_ordinary
 from spikebnn.lava.ports import Ports, Pulses, Sums, described
 from spikebnn.lava.worker import Worker
-from spikebnn.program import Program
+from spikebnn.program import Plane, Program
 from spikebnn.simulate.conformance import vectors
 from spikebnn.simulate.reference import ReferenceSession
 from spikebnn.simulate.stepper import PACKED_FROM, stepper
@@ -156,6 +156,7 @@ def test_a_run_in_pieces_goes_on_where_it_stopped(served, tmp_path):
     got, want = ask(served, tmp_path, "in_pieces", dense(), spikes(8)), wanted(dense(), spikes(8))
     np.testing.assert_array_equal(np.array(got["early"])[:, :5], want[:, :5])
     np.testing.assert_array_equal(got["out"], want)
+    assert got["none"] == "a run takes 1 step or more, and 0 are asked for"
     assert got["again"] == (
         "InputError: this graph was stopped, and Lava cannot run it again; make its Processes anew"
     )
@@ -182,6 +183,32 @@ def test_the_ordinary_model_gives_the_same_spikes_and_sums_in_every_way_to_ask_f
     for name in ("map", "flag", "float"):
         assert got[f"{name}, processes"] > 6, name  # really other processes
         np.testing.assert_array_equal(got[name][0], wanted(program, data), err_msg=name)
+        np.testing.assert_array_equal(
+            np.array(got[name][1])[:, 1:], np.array(got["whole"][1])[:, 1:], err_msg=name
+        )
+
+
+def test_a_control_line_that_is_always_on_becomes_a_part_of_the_bias(served, tmp_path):
+    plain = dense(reset=0)
+    core = plain.cores[0]
+    steady = Plane(
+        start=6, stop=7, scale=door([3, -2, 1, 0, -1], np.int32), bits=door(np.ones((5, 1)), np.uint8)
+    )
+    lines = door(np.concatenate([plain.lines, [(6, 0, 6, 0)]]), np.int32)
+    program = replace(
+        plain,
+        cores=(replace(core, axons=7, planes=(*core.planes, steady)),),
+        lines=lines,
+        controls=rows((6, 0)),
+        readout="membrane",
+    )
+    data = spikes(12)
+    got = ask(served, tmp_path, "ordinary", program, data)
+    always = np.concatenate([data, np.ones((1, STEPS), np.int32)])
+    np.testing.assert_array_equal(got["whole"][0], wanted(program, always))
+    assert (wanted(program, always) != wanted(plain, data)).any()
+    for name in ("map", "flag", "float"):
+        np.testing.assert_array_equal(got[name][0], got["whole"][0], err_msg=name)
         np.testing.assert_array_equal(
             np.array(got[name][1])[:, 1:], np.array(got["whole"][1])[:, 1:], err_msg=name
         )

@@ -74,6 +74,7 @@ def clean(made: Worker, folder: Path) -> bool:
         ),
         ("init", r"(?s)the run in Lava failed: .*boom\.py.*ValueError: boom when it is made"),
         ("hang, limited", r"Lava did not finish 20 steps in 0\.5 s, and its processes were ended"),
+        ("raise oddly", "a Process of the Lava graph failed, and its exception cannot be read here: .*two"),
         ("kill", "the run in Lava failed: a Process of the Lava graph was killed by signal 9 without a word"),
     ],
 )
@@ -177,6 +178,7 @@ RingBuffer(data=np.ones((*net.s_in.shape, 4))).s_out.connect(net.s_in)
     ("body", "code", "said"),
     [
         ("net.run(condition=RunSteps(num_steps=4), run_cfg=Loihi2SimCfg())\nprint('ran')", 0, "ran"),
+        ("net.create_runtime(run_cfg=Loihi2SimCfg())\nprint('made')", 0, "made"),
         (
             "run_steps(net, 4, Loihi2SimCfg())\nraise KeyError('a mistake of the user')",
             1,
@@ -184,10 +186,10 @@ RingBuffer(data=np.ones((*net.s_in.shape, 4))).s_out.connect(net.s_in)
         ),
         ("run_steps(net, 4, Loihi2SimCfg())\nsys.exit(7)", 7, ""),
     ],
-    ids=["leaves", "raises", "exits"],
+    ids=["leaves", "never ran", "raises", "exits"],
 )
 def test_in_a_users_own_program_a_forgotten_stop_hangs_nothing(tmp_path, body, code, said):
-    """Lava alone waits for ever at the end of each of these three."""
+    """Lava alone waits for ever at the end of each of these."""
     next(v.program for v in vectors() if v.name == "planes-add").save(tmp_path / "p.sbnn")
     done = subprocess.Popen(
         [sys.executable, "-c", IN_PROCESS + body, str(ROOT), str(tmp_path / "p.sbnn")],

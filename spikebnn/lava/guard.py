@@ -11,7 +11,7 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,16 +43,16 @@ def run_steps(
     *,
     limit: float | None = None,
     compile_config: dict[str, Any] | None = None,
-    watch: Callable[[], None] | None = None,
 ) -> None:
     """Like `process.run(RunSteps(steps), run_cfg)`, but a failing or killed child ends it with a SimulatorFailed.
 
     `process` is any Process of the graph; `limit` is a number of seconds after which the run is given up (none:
-    never). After an error the graph's children are gone, and the graph cannot be run again. `watch` is called at
-    every look at the children.
+    never). After an error the graph's children are gone, and the graph cannot be run again.
     """
     from lava.magma.core.run_conditions import RunSteps
 
+    if steps < 1:
+        raise InputError(f"a run takes 1 step or more, and {steps} are asked for")
     clean_exit()
     if process.runtime is None:
         try:
@@ -75,8 +75,6 @@ def run_steps(
             raise SimulatorFailed(
                 f"Lava did not finish {steps} steps in {limit:g} s, and its processes were ended"
             )
-        if watch is not None:
-            watch()
         time.sleep(POLL)
     try:
         runtime.wait()
@@ -91,13 +89,14 @@ def _failure(runtime: Any, stopping: bool = False) -> str:
     for actor in runtime._messaging_infrastructure.actors:
         if actor._is_done:
             continue
-        told = actor.exception
+        alive = actor.is_alive()  # asked first: it may end between the two questions
+        try:
+            told = actor.exception
+        except Exception as why:  # it comes over pickled, and not every exception survives that
+            return f"a Process of the Lava graph failed, and its exception cannot be read here: {why}"
         if told:
             return f"a Process of the Lava graph failed:\n{told[1]}"
-        if not actor.is_alive():
-            told = actor.exception  # it may have told why between the two looks
-            if told:
-                return f"a Process of the Lava graph failed:\n{told[1]}"
+        if not alive:
             code = actor.exitcode
             if stopping and not code:
                 continue
@@ -188,5 +187,5 @@ def _end_all() -> None:
 
     for process in list(ProcessServer().processes):
         runtime = process._runtime
-        if runtime is not None and runtime._is_started:
+        if runtime is not None and runtime._messaging_infrastructure is not None and not _over(runtime):
             end(runtime)

@@ -17,6 +17,13 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
+class Odd(ValueError):
+    """Does not survive pickling."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} {two}")
+
+
 class Boom(AbstractProcess):
     def __init__(self, *, shape, how):
         super().__init__(shape=shape, how=how)
@@ -42,6 +49,8 @@ class PyBoom(PyLoihiProcessModel):
         if self.time_step == 3:
             if self.how == "raise":
                 raise ValueError("boom in step 3")
+            if self.how == "raise oddly":
+                raise Odd("boom", "in step 3")
             if self.how == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             while self.how == "hang":
