@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -65,7 +66,7 @@ def cuts(draw, most=220):
 def test_no_cut_into_chunks_changes_a_bit(name, case):
     x, places = case
     encoder, state, parts = ALL[name], {}, []
-    for start, stop in zip(places, places[1:]):
+    for start, stop in itertools.pairwise(places):
         out, state = encoder.push(x[start:stop], state)
         parts.append(out)
     np.testing.assert_array_equal(np.concatenate(parts), encoder(x))
@@ -194,7 +195,7 @@ def events(count=400, seed=0, late=()):
 def test_no_cut_of_the_events_changes_a_frame(places):
     code, x, state, parts = EventFrames(6, 4, 0.010, least=2), events(late=(300,)), {}, []
     edges = [0, *sorted(places), 400]
-    for start, stop in zip(edges, edges[1:]):
+    for start, stop in itertools.pairwise(edges):
         out, state = code.push(x[start:stop], state)
         parts.append(out)
     np.testing.assert_array_equal(np.concatenate([*parts, code.finish(state)]), code(x))

@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     own = parser.add_argument_group("a recording of your own, in place of SCENARIO")
     own.add_argument("--source", metavar="FILE", action="append",
-                     help=".csv .npz .wav .edf .aedat4 .es, a folder or pattern; - for CSV lines; tcp://host:port")  # fmt: skip
+                     help=".csv .npz .wav .edf .aedat4 .es, a folder, a pattern, -, tcp://host:port")  # fmt: skip
     own.add_argument("--net", metavar="NET", help="net.sbnn, or a network to be mapped onto --target")
     own.add_argument(
         "--target",

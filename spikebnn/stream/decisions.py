@@ -49,6 +49,7 @@ class DecisionFile:
             if at is not None:
                 size = os.fstat(self._file.fileno()).st_size
                 if size < at:
+                    self._file.close()
                     raise InputError(
                         f"{path} holds {size} bytes and the checkpoint speaks of {at}; start anew without resuming"
                     )

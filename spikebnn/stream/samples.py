@@ -15,6 +15,7 @@ from spikebnn.stream.plan import DROP, HOLD, INTERPOLATE, KEEP, REFUSE, SourcePl
 from spikebnn.stream.sources.block import Block
 
 MOST_PENDING = 4096  # rows that wait for a later reading, and rows of a gap that are filled
+NEAR = 3.5  # periods between two rows, at most, for a reading in between; where nothing is said of `longest`
 BAD, CLIPPED, GAP = 1, 2, 4  # what is wrong with a reading
 KINDS = {BAD: "bad", CLIPPED: "clipped", GAP: "gap"}
 
@@ -74,6 +75,9 @@ class Samples:
         self.next = 0  # slot after the last one
         self.origin: float | None = None
         self.segment: str | None = None
+        self.due = False  # the next row on the grid is fresh: the one that was is late
+        self.due_kept = False  # the next row that is not dropped is fresh
+        self.due_slot = False  # the next slot between rows is fresh
         self.good: F64 | None = (
             None  # (channels,); the last good reading of each channel, NaN where there is none
         )
@@ -85,9 +89,13 @@ class Samples:
 
     def push(self, block: Block) -> Rows | None:
         """The rows that are ready; None where there is none."""
+        if not block.rows:
+            return None
         rows, flags = self._grid(block)
         if rows is None or flags is None:
             return None
+        rows.fresh[0] |= self.due_kept
+        self.due_kept = False
         if self.pending is not None and self.flags is not None:
             rows = together([self.pending, rows])
             flags = np.concatenate([self.flags, flags])
@@ -105,6 +113,9 @@ class Samples:
     def state(self) -> dict[str, Any]:
         """Everything that must be known to go on."""
         plain = (
+            "due",
+            "due_kept",
+            "due_slot",
             "counts",
             "next",
             "origin",
@@ -166,9 +177,9 @@ class Samples:
         before = np.maximum.accumulate(np.concatenate([[self.next - 1], slots]))[:-1]
         good = slots > before
         self._late(good, times)
+        fresh, self.due = _carried(fresh, good)
         if not good.any():
             return None, None
-        fresh = _carried(fresh, good)
         slots, values, flags, fresh = slots[good], values[good], flags[good], fresh[good]
         labels = None if labels is None else labels[good]
         jump = np.diff(np.concatenate([[self.next - 1], slots])) - 1
@@ -214,9 +225,9 @@ class Samples:
                                                        np.where(timed, times, -np.inf)]))[:-1]  # fmt: skip
         good = timed & (times > before)
         self._late(good, times)
+        fresh, self.due = _carried(fresh, good)
         if not good.any():
             return None, None
-        fresh = _carried(fresh, good)
         times, values, flags, fresh = (
             times[good],
             np.where(flags[good] & BAD, np.nan, values[good]),
@@ -224,6 +235,7 @@ class Samples:
             fresh[good],
         )
         labels = None if labels is None else np.asarray(labels, object)[good]
+        new = fresh
         if self.origin is None or self.last_time is None or self.last_values is None:
             self.origin, known, seen = float(times[0]), times, values
         else:
@@ -231,21 +243,27 @@ class Samples:
                 np.concatenate([[self.last_time], times]),
                 np.concatenate([self.last_values[None], values]),
             )
+            new = np.concatenate([[False], fresh])
         stop = int(np.floor((times[-1] - self.origin) * self.rate + 1e-9)) + 1
         self.last_time, self.last_values = float(times[-1]), values[-1].copy()
         slots = np.arange(self.next, stop)
+        at = self.origin + slots / self.rate - 1e-9 / self.rate
+        begins, places = np.zeros(len(slots), bool), np.searchsorted(at, times[fresh] - 2e-9 / self.rate)
+        begins[places[places < len(slots)]] = True
+        if len(slots):
+            begins[0] |= self.due_slot
+            self.due_slot = False
+        self.due_slot |= bool((places == len(slots)).any())
         if not len(slots):
             return None, None
         self.next = stop
-        at = self.origin + slots / self.rate
-        right = np.clip(np.searchsorted(known, at - 1e-9 / self.rate), 0, len(known) - 1)
+        right = np.clip(np.searchsorted(known, at), 0, len(known) - 1)
         left = np.maximum(right - 1, 0)
-        far = (known[right] - known[left]) * self.rate > (
-            self.wait_most if self.plan.longest is not None else 3.5
-        )
-        far &= np.abs(known[right] - at) * self.rate > 1e-6
+        off = (known[right] - at) * self.rate > 1e-6  # between two rows, not on one
+        most = self.wait_most if self.plan.longest is not None else NEAR
+        far = off & (((known[right] - known[left]) * self.rate > most) | new[right])
         share = np.where(
-            right > left, (at - known[left]) / np.maximum(known[right] - known[left], 1e-300), 0.0
+            off & (right > left), (at - known[left]) / np.maximum(known[right] - known[left], 1e-300), 1.0
         )[:, None]
         with np.errstate(invalid="ignore"):
             out = np.where(share >= 1, seen[right], seen[left] + (seen[right] - seen[left]) * share)
@@ -257,18 +275,16 @@ class Samples:
                 f"{self.name}: no row is near {slots[far][0] / self.rate:g} s, and the policy for gaps is to refuse"
             )
         mine = np.clip(right - (len(known) - len(times)), 0, len(times) - 1)
-        begins = np.zeros(len(slots), bool)
-        places = np.searchsorted(at, times[fresh])
-        begins[places[places < len(slots)]] = True
         return _rows(slots, out, begins, None if labels is None else labels[mine]), marks
 
     def _segments(self, block: Block) -> Array:
         fresh = np.zeros(block.rows, bool)
-        if block.segments is None or not block.rows:
+        fresh[0], self.due = self.due, False
+        if block.segments is None:
             return fresh
         codes = block.segments
         fresh[1:] = codes[1:] != codes[:-1]
-        fresh[0] = self.segment is not None and str(codes[0]) != self.segment
+        fresh[0] |= self.segment is not None and str(codes[0]) != self.segment
         self.segment = str(codes[-1])
         return fresh
 
@@ -309,7 +325,8 @@ class Samples:
                     where |= mine
         if drop.any():
             out: Array = np.asarray(drop.any(axis=1))
-            rows = replace(rows, fresh=_carried(rows.fresh, ~out)).take(~out)
+            fresh, self.due_kept = _carried(rows.fresh, ~out)
+            rows = replace(rows, fresh=fresh).take(~out)
             wrong, wait, hold, flags = (part[~out] for part in (wrong, wait, hold, flags))
         if not len(rows):
             return None
@@ -343,7 +360,6 @@ class Samples:
                     keep = min(keep, begins)
         if keep < len(rows):
             self.pending, self.flags = rows.take(slice(keep, None)), flags[keep:]
-            rows, wrong, wait, hold = rows.take(slice(0, keep)), wrong[:keep], wait[:keep], hold[:keep]
             if not keep:
                 return None
         values, left = np.array(rows.values), wrong.copy()
@@ -367,12 +383,13 @@ class Samples:
             values[now, c] = py[b][now]
             left[now, c] = False
         values[left] = np.nan
-        mended = (wrong & ~left).any(axis=1)
+        done = slice(0, keep)
+        mended = (wrong & ~left)[done].any(axis=1)
         self.counts["mended"] += int(mended.sum())
-        bad: Array = np.asarray(left.any(axis=1))
-        done = replace(rows, values=values, bad=bad, mended=rows.mended | mended)
-        self._remember(rows, wrong)
-        return done
+        bad: Array = np.asarray(left[done].any(axis=1))
+        whole = rows.take(done)
+        self._remember(whole, wrong[done])
+        return replace(whole, values=values[done], bad=bad, mended=whole.mended | mended)
 
     def _remember(self, rows: Rows, wrong: Array) -> None:
         """Keep the last good reading of every channel."""
@@ -390,11 +407,9 @@ def _rows(number: Array, values: Array, fresh: Array, labels: Array | None) -> R
     return Rows(number=number, values=values, bad=none, mended=none, fresh=fresh, labels=labels)
 
 
-def _carried(fresh: Array, kept: Array) -> Array:
-    """Where rows are left out, the next one kept is fresh in place of a fresh one."""
-    out = fresh.copy()
-    if (fresh & ~kept).any():
-        nxt = np.searchsorted(np.flatnonzero(kept), np.flatnonzero(fresh & ~kept))
-        places = np.flatnonzero(kept)
-        out[places[nxt[nxt < len(places)]]] = True
-    return out
+def _carried(fresh: Array, kept: Array) -> tuple[Array, bool]:
+    """Where rows are left out, the next one kept is fresh in place of a fresh one; and whether that one is yet to come."""
+    out, places = fresh.copy(), np.flatnonzero(kept)
+    after = np.searchsorted(places, np.flatnonzero(fresh & ~kept))
+    out[places[after[after < len(places)]]] = True
+    return out, bool((after == len(places)).any())

@@ -159,12 +159,11 @@ class Totals:
 
 def _item(part: Mapping[str, Any]) -> Item:
     """A line of the bill, from its plain form."""
-    joules = None if part["joules"] is None else Interval(**part["joules"])
-    return Item(
-        **{
-            **part,
-            "count": Interval(**part["count"]),
-            "joules": joules,
-            "constants": tuple(part["constants"]),
-        }
-    )
+    return Item(**{name: _value(value) for name, value in part.items()})
+
+
+def _value(value: Any) -> Any:
+    """Intervals and tuples made again."""
+    if isinstance(value, Mapping) and set(value) == {"lo", "v", "hi"}:
+        return Interval(**value)
+    return tuple(_value(part) for part in value) if isinstance(value, list) else value

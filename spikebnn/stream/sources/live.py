@@ -40,7 +40,8 @@ class Lines:
         opener: Callable[[], TextIO] = (
             (lambda: sys.stdin) if plan.file == "-" else (lambda: connect(plan.file))
         )
-        self._lines = records(iter(opener()))
+        self._file = opener()
+        self._lines = records(iter(self._file))
         self._worker = threading.Thread(target=self._take, daemon=True)
         self._worker.start()
         first = self._next(True)
@@ -88,6 +89,9 @@ class Lines:
                     self._lost += 1
         except (OSError, ValueError) as error:
             self._failed = error
+        if self._file is not sys.stdin:
+            with suppress(OSError):
+                self._file.close()
         self._queue.put(None)
 
     def _next(self, wait: bool) -> str | None:
@@ -115,4 +119,5 @@ def connect(address: str) -> TextIO:
     line.settimeout(None)
     with suppress(OSError):
         line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return line.makefile("r", encoding="utf-8", errors="replace", newline="\n")
+    with line:  # the file keeps the connection open until it is closed itself
+        return line.makefile("r", encoding="utf-8", errors="replace", newline="\n")

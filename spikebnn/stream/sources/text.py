@@ -29,7 +29,7 @@ UNITS = {
 TIME_NAMES = re.compile(
     r"(t|ts|time|timestamp|datetime|date|date_time|date time|epoch|elapsed|seconds|utc)"
     r"[\s_]*[\[(]?(s|sec|seconds|ms|us|µs|ns|min|h|utc|unix|iso)?[\])]?", re.IGNORECASE)  # fmt: skip
-LABEL_NAMES = ("label", "labels", "class", "target", "y")
+LABEL_NAMES = ("label", "labels", "class", "target")
 NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "?")
 PEEK = 1000  # rows that are read ahead to find out about times
 
@@ -146,7 +146,7 @@ def _number(cell: str, decimal: str) -> float | None:
 def _date(cell: str) -> float:
     text = cell.strip().replace("/", "-")
     text = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
-    text = re.sub(r"\.(\d+)", lambda found: "." + found[1][:6].ljust(6, "0"), text, count=1)
+    text = re.sub(r"(:\d\d)\.(\d+)", lambda found: f"{found[1]}.{found[2][:6]:0<6}", text, count=1)
     for form in (None, "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m-%d-%Y %H:%M"):
         try:
             found = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)  # noqa: DTZ007
