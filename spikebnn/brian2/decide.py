@@ -51,36 +51,40 @@ def decision(maker: Maker, program: Program, of: Links, neurons: Any, outputs: I
     group.least, group.frame_ticks, group.done = least - program.base, program.period, maker.first_tick + done
     group.number = np.arange(len(least))
     if membrane:
-        reads = maker.add(b2.Synapses(neurons, group, **maker.own("reads")))
-        reads.connect(i=outputs, j=rows[:, 0])
-        reads.run_regularly(
-            "total_post += v_pre", when=order.SLOT, order=order.COUNT, name=f"{maker.name}_reads_v"
+        reads = b2.Synapses(neurons, group, "total_post = v_pre : integer (summed)", **maker.own("reads"))
+        maker.add(reads).connect(i=outputs, j=rows[:, 0])
+        reads.summed_updaters["total_post"].when, reads.summed_updaters["total_post"].order = (
+            order.SLOT,
+            order.COUNT,
         )
-        wipe = "total = 0"
     else:
         late = (done - program.period + 1) - starts
         maker.synapses("reads", neurons, group, (outputs, rows[:, 0], late), "total_post += 1", order.COUNT)
-        wipe = f"total = total*int(not ({due}))"
+        group.run_regularly(
+            f"total = total*int(not ({due}))",
+            when=order.SLOT,
+            order=order.CLEAR,
+            name=f"{maker.name}_recount",
+        )
     group.run_regularly(
         f"rank = {table}((total - least)*second, number)",
         when=order.SLOT,
         order=order.RANK,
         name=f"{maker.name}_ranking",
     )
-    rivals = maker.add(
-        b2.Synapses(group, group, "lower : integer (constant)", dtype=EXACT, **maker.own("rivals"))
-    )
     i, j = np.nonzero(~np.eye(len(least), dtype=bool))
-    rivals.connect(i=i, j=j)
     if len(i):
+        wins = "int(rank_pre > rank_post) + lower*int(rank_pre == rank_post)"
+        rivals = b2.Synapses(
+            group, group, f"beaten_post = {wins} : integer (summed)\nlower : integer (constant)",
+            dtype=EXACT, **maker.own("rivals"),
+        )  # fmt: skip
+        maker.add(rivals).connect(i=i, j=j)
         rivals.lower = (i < j).astype(np.int64)
-    rivals.run_regularly(
-        "beaten_post += int(rank_pre > rank_post) + lower*int(rank_pre == rank_post)",
-        when=order.SLOT, order=order.JUDGE, name=f"{maker.name}_judging",
-    )  # fmt: skip
-    group.run_regularly(
-        f"{wipe}\nbeaten = 0", when=order.SLOT, order=order.CLEAR, name=f"{maker.name}_decision_clear"
-    )
+        rivals.summed_updaters["beaten_post"].when, rivals.summed_updaters["beaten_post"].order = (
+            order.SLOT,
+            order.JUDGE,
+        )
     return group
 
 
