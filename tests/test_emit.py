@@ -55,7 +55,7 @@ def _agrees(program: Program, network: ThresholdNetwork, frames: int = 5, seed: 
     seed=st.integers(0, 2**32 - 1), target=mapper_targets(), layers=st.integers(0, 4), inputs=st.integers(1, 14),
     taps=st.integers(1, 14), most=st.sampled_from([1, 1, 2, 3]), votes=st.booleans(),
     readout=st.sampled_from(["auto", "auto", "thermometer", "burst"]),
-    way=st.sampled_from(["auto", "exact", "none"]), order=st.sampled_from(["raster", "hilbert"]),
+    way=st.sampled_from(["auto", "exact", "radix", "radix3", "none"]), order=st.sampled_from(["raster", "hilbert"]),
 )
 def test_a_random_network_on_a_random_target_keeps_every_bit_and_sum(
     seed: int, target: Target, layers: int, inputs: int, taps: int, most: int, votes: bool, readout: str, way: str, order: str
@@ -76,20 +76,21 @@ def test_a_random_network_on_a_random_target_keeps_every_bit_and_sum(
     seed=st.integers(0, 2**32 - 1), axons=st.integers(16, 40), types=st.integers(2, 4), layers=st.integers(1, 3),
     copies=st.sampled_from([None, 1]), delay=st.integers(1, 3), wmax=st.sampled_from([1, 5, 255]),
     form=st.sampled_from(["crossbar", "list"]), membrane=st.booleans(), clear=st.booleans(),
+    way=st.sampled_from(["auto", "exact", "radix", "radix3"]),
 )
 def test_layers_wider_than_a_core_keep_every_bit_frame_after_frame(
     seed: int, axons: int, types: int, layers: int, copies: int | None, delay: int, wmax: int, form: str, membrane: bool,
-    clear: bool,
+    clear: bool, way: str,
 ) -> None:
     target = mapper_target(
         axons=axons, axon_types=types, axons_per_neuron=copies, delay_max=delay, weight_max=wmax, weight_min=-wmax, neurons=12,
         format=form, membrane_readout=membrane, floors=("clear",) if clear else ("saturate",),
     )
     network = mapper_network(seed, inputs=64, layers=layers, taps=48, width=20, scores=2)
-    violations = find_violations(network, target, Recipe())
+    violations = find_violations(network, target, Recipe(split=way))
     event("fits" if not violations else violations[0].what)
     assume(not violations)
-    program = _map(network, target)
+    program = _map(network, target, Recipe(split=way))
     price = program.header["split"]
     event(f"split {price['method']}, readout {price['readout']}, relays {'relay' in price['neurons']}")
     _agrees(program, network, seed=seed)
@@ -98,17 +99,17 @@ def test_layers_wider_than_a_core_keep_every_bit_frame_after_frame(
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32 - 1), axons=st.integers(8, 24), ticks=st.sampled_from([3, 15]), layers=st.integers(0, 2),
-    form=st.sampled_from(["crossbar", "list"]), taps=st.integers(1, 10),
+    form=st.sampled_from(["crossbar", "list"]), taps=st.integers(1, 10), way=st.sampled_from(["auto", "exact", "radix", "radix3"]),
 )
 def test_inputs_that_come_in_bursts_are_added_up_before_a_neuron_decides(
-    seed: int, axons: int, ticks: int, layers: int, form: str, taps: int
+    seed: int, axons: int, ticks: int, layers: int, form: str, taps: int, way: str
 ) -> None:
     target = mapper_target(axons=axons, format=form, neurons=12)
     network = mapper_network(seed, inputs=6, layers=layers, taps=taps, width=5, scores=2, ticks=ticks)
-    violations = find_violations(network, target, Recipe())
+    violations = find_violations(network, target, Recipe(split=way))
     event("fits" if not violations else violations[0].what)
     assume(not violations)
-    program = _map(network, target)
+    program = _map(network, target, Recipe(split=way))
     event(f"split {program.header['split']['method']}, {program.header['split']['readout']}")
     _agrees(program, network, seed=seed)
 

@@ -40,12 +40,16 @@ def mapped(network, options, target, recipe):
 
 @pytest.mark.parametrize("part", range(4))
 @settings(max_examples=800, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31), order=st.sampled_from(["raster", "hilbert"]))
-def test_torch_equals_the_slow_twin_equals_the_bit_packed_engine(part, drawn, target, seed, order):
+@given(
+    drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31), order=st.sampled_from(["raster", "hilbert"]),
+    way=st.sampled_from(["auto", "exact", "radix", "radix3"]),
+)
+def test_torch_equals_the_slow_twin_equals_the_bit_packed_engine(part, drawn, target, seed, order, way):
     network, options = drawn
-    folded, program = mapped(network, options, target, Recipe(place=order))
+    folded, program = mapped(network, options, target, Recipe(place=order, split=way))
     fragile = any(f.kind == "fragile" and f.count for f in folded.findings)
     event("refused by the target" if program is None else f"period {min(program.period, 2)}, fragile {fragile}")
+    event("refused" if program is None else f"split {program.header['split']['method']}")
     if program is None:
         return
     x = frames_of(network, 3, seed + part)

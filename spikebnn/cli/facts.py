@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from spikebnn.cli.screen import table
 from spikebnn.program import AUXILIARY, Program
-from spikebnn.units import pace, ticks
+from spikebnn.units import pace, si, ticks
 
 
 def facts_of(program: Program) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def facts_of(program: Program) -> dict[str, Any]:
         "network": program.header.get("network", ""),
         "cores": len(program.cores),
         "lower_bound_cores": program.header.get("lower_bound_cores", 0),
-        "bound": dict(program.header.get("bound", {})),
+        "bound": _plain(program.header.get("bound", {})),
         "neurons": sum(core.neurons for core in program.cores),
         "auxiliary_neurons": sum(int((core.unit == AUXILIARY).sum()) for core in program.cores),
         "routes": len(program.routes),
@@ -42,10 +43,18 @@ def facts_of(program: Program) -> dict[str, Any]:
         "ticks_per_frame": program.period,
         "latency_ticks": program.latency,
         "readout": program.readout,
-        "placement": dict(program.header.get("placement", {})),
+        "placement": _plain(program.header.get("placement", {})),
+        "split": _plain(program.header.get("split", {})),
         "layers": rows,
-        "findings": [dict(finding) for finding in program.header.get("findings", ())],
+        "findings": _plain(program.header.get("findings", ())),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Dicts and lists where a header has mappings and tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def text_of(facts: dict[str, Any]) -> str:
@@ -60,6 +69,7 @@ def text_of(facts: dict[str, Any]) -> str:
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
         f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
+        *_split(facts.get("split", {})),
         *_traffic(facts.get("placement") if facts["cores"] else None),
         f"program    sha256 {facts['program'][:16]}",
         "",
@@ -69,6 +79,24 @@ def text_of(facts: dict[str, Any]) -> str:
         lines += ["", "findings"]
         lines += [f"  {finding['layer']}: {finding['text']}" for finding in facts["findings"]]
     return "\n".join(lines)
+
+
+def _split(price: dict[str, Any]) -> list[str]:
+    """How wide neurons are added up, and what it costs; nothing where none is split."""
+    if price.get("method", "none") == "none" or "spikes" not in price:
+        return []
+    joules = f", {si(price['joules'], 'J')}" if price["joules"] is not None else ""
+    lines = [
+        f"split      {price['method']}, of {len(price['layers'])} layer{'s' if len(price['layers']) > 1 else ''}; expected per "
+        f"frame {price['spikes']:,.0f} spikes{joules} without hops",
+    ]
+    clipping = price.get("clipping")
+    if clipping and not price["lossless"]:
+        lines.append(
+            f"           approximate: {clipping['measured']:.2%} of partial sums were cut off on {clipping['frames']} frames, and a "
+            f"sum may be wrong by {clipping['worst']}"
+        )
+    return lines
 
 
 def _traffic(placement: dict[str, Any] | None) -> list[str]:
