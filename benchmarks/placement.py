@@ -1,6 +1,6 @@
 """How far the packets of a frame travel when cores lie in raster order, along a Hilbert curve, or where annealing puts them.
 
-    python benchmarks/placement.py [--net lfc|cnv] [--target NAME] [--frames N] [--json]
+    python benchmarks/placement.py [--net lfc|cnv] [--target NAME] [--frames N] [--split WAY] [--json]
 
 The nets are 784-1024-1024-1024-10, all dense, and a convolutional one of 64-64-128-128-256-256 channels (3x3, two
 poolings) and 512-512-10 on 32x32x3, with random weights of ±1 and batch norms that have seen random frames. Packets
@@ -63,7 +63,7 @@ def cnv() -> tuple[nn.Sequential, tuple[int, ...]]:
 NETS = {"lfc": lfc, "cnv": cnv}
 
 
-def measure(net: str, target_name: str, frames: int) -> dict[str, Any]:
+def measure(net: str, target_name: str, frames: int, way: str) -> dict[str, Any]:
     """Hops, crossings and times of every placer for one net on one target."""
     torch.manual_seed(0)
     model, shape = NETS[net]()
@@ -72,7 +72,7 @@ def measure(net: str, target_name: str, frames: int) -> dict[str, Any]:
     bnn.freeze(model.eval())
     folded, target = fold(from_module(model, x[:2])), load_target(target_name)
     began = time.process_time()
-    partition = split(folded, target, Recipe())
+    partition = split(folded, target, Recipe(split=way))
     row: dict[str, Any] = {"net": net, "target": target_name, "cores": len(partition.shards),
                            "split": dict(partition.price).get("method"), "partition_s": time.process_time() - began,
                            "frames": frames, "placers": {}}  # fmt: skip
@@ -107,11 +107,12 @@ def main() -> None:
     parser.add_argument("--net", choices=[*NETS], action="append")
     parser.add_argument("--target", action="append")
     parser.add_argument("--frames", type=int, default=20)
+    parser.add_argument("--split", default="auto", help="as in `spikebnn map` (default: auto)")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     for net in chosen.net or NETS:
         for target in chosen.target or TARGETS:
-            row = measure(net, target, chosen.frames)
+            row = measure(net, target, chosen.frames, chosen.split)
             if chosen.json:
                 print(json.dumps(row), flush=True)
                 continue
