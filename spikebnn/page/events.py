@@ -185,7 +185,7 @@ def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -
                             "field": "frames",
                             "type": "quantitative",
                             "title": "frames",
-                            "axis": {"tickCount": 4, "tickMinStep": 1},
+                            "axis": {"tickCount": 4, "tickMinStep": 1, "labelExpr": GROUPED},
                         },
                         "tooltip": tip,
                     },
