@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikebnn import sbnn
+from spikebnn.cli import main
 from spikebnn.cli.mapping import SPLITS
+from spikebnn.data import load
 from spikebnn.emit import check_emit, check_equivalent, emit
 from spikebnn.errors import CheckError, FitError
 from spikebnn.fit import find_violations
@@ -25,9 +30,11 @@ from spikebnn.split.sums import Wide
 from spikebnn.target import Quantity, Target
 from spikebnn.targets import load_target
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork, execute
+from spikebnn.verify import verify
 from tests.strategies_mapper import mapper_readout, mapper_run, mapper_target
 
 EXACT = Recipe(split="exact")
+ROOT = Path(__file__).resolve().parent.parent
 KINDS_TRIED = ("exact", "radix", "radix3")
 
 
@@ -302,3 +309,40 @@ def test_a_radix_program_needs_few_ticks_and_its_price_says_so() -> None:
 
 def test_the_command_line_knows_every_kind() -> None:
     assert tuple(KINDS) == SPLITS
+
+
+def test_all_kinds_stand_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """72 inputs on cores of 32 axons: what fits has a price, what does not has a reason, one is chosen."""
+    net, data = ROOT / "examples" / "shuttle" / "net.pt", ROOT / "examples" / "shuttle" / "test.npz"
+    words = ["map", str(net), "--target", "tiny-test", "--explore", "--calibrate", str(data), "--window", "6"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["split"]: row for row in found["alternatives"]}
+    assert list(rows) == ["none", *KINDS]
+    assert found["by"] == "energy-delay"
+    assert [name for name, row in rows.items() if row["chosen"]] == ["exact"]
+    assert "spikes that carry numbers" in rows["graded"]["refused"]
+    assert "a neuron reads 72 inputs" in rows["none"]["refused"]
+    assert rows["window"]["lossless"] is False
+    assert rows["window"]["clipping"]["measured"] > 0
+    assert rows["exact"]["joules"] > 0
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "exact *" in text
+    assert "% of sums" in text
+    assert "window: worst case, a sum is wrong by" in text
+
+
+def test_an_approximate_program_says_so_and_verify_finds_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    net, data = ROOT / "examples" / "shuttle" / "net.pt", ROOT / "examples" / "shuttle" / "test.npz"
+    goal = tmp_path / "a.sbnn"
+    words = ["map", str(net), "--target", "tiny-test", "--split", "window", "-o", str(goal)]
+    assert main(words) == 1
+    assert "needs frames to find the mean of every partial sum; give some with --calibrate" in capsys.readouterr().err
+    assert main([*words, "--window", "3", "--calibrate", str(data)]) == 0
+    assert "approximate: " in capsys.readouterr().out
+    frames = load(data, 100)
+    certificate = verify(sbnn.load(goal), against=net, x=frames.x)
+    assert not certificate.equal
+    assert certificate.structure != "equal"
+    assert certificate.verdicts[0].differing_frames > 0

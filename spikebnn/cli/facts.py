@@ -86,16 +86,14 @@ def _split(price: dict[str, Any]) -> list[str]:
     if price.get("method", "none") == "none" or "spikes" not in price:
         return []
     joules = f", {si(price['joules'], 'J')}" if price["joules"] is not None else ""
-    lines = [
-        f"split      {price['method']}, of {len(price['layers'])} layer{'s' if len(price['layers']) > 1 else ''}; expected per "
-        f"frame {price['spikes']:,.0f} spikes{joules} without hops",
-    ]
+    count = f"{len(price['layers'])} layer{'s' if len(price['layers']) > 1 else ''}"
+    spikes = f"{price['spikes']:,.0f} spikes"
+    lines = [f"split      {price['method']}, of {count}; expected per frame {spikes}{joules} without hops"]
     clipping = price.get("clipping")
     if clipping and not price["lossless"]:
-        lines.append(
-            f"           approximate: {clipping['measured']:.2%} of partial sums were cut off on {clipping['frames']} frames, and a "
-            f"sum may be wrong by {clipping['worst']}"
-        )
+        share, frames = f"{clipping['measured']:.2%}", clipping["frames"]
+        lines.append(f"           approximate: {share} of partial sums were cut off on {frames} frames, and a sum may be "
+                     f"wrong by {clipping['worst']}")  # fmt: skip
     return lines
 
 

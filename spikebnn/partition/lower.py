@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +51,7 @@ def lower(
     layers, readout = [in_digits(layer, target) for layer in layers], in_digits(readout, target)
     first = inputs + sum(len(layer.live) for layer in layers)
     ways = [_way(layer, inputs, most, target, cut_bundles) for layer in layers]
+    share = _shares([*layers, readout], target)
     multi = most > 1 or any(way == "split" for way in ways) or recipe.readout == "burst"
     violations: list[Violation] = []
     clipped: list[Clipping] = []
@@ -62,13 +63,14 @@ def lower(
         if not layer.live.any():
             continue
         if way == "split":
-            made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped)
+            made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer))
         elif way == "gather":
             made = _one(_gather(layer, index, inputs, most, target))
         else:
             made = _one(_whole(layer, index, multi, target))
             if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target):
-                made, way = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped), "split"
+                way = "split"
+                made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer))
                 ways[index], names[index] = way, replace(names[index], role="aggregate")
         if isinstance(made, Violation):
             violations.append(made)
@@ -78,7 +80,7 @@ def lower(
             names.append(ProgramLayer(name=f"{layer.name}.partials", role="partial", neurons=neurons))
             first += neurons
         banks += made
-    read = lower_readout(readout, len(layers), inputs, most, multi, first, target, recipe)
+    read = lower_readout(readout, len(layers), inputs, most, multi, first, target, recipe, share(readout))
     if isinstance(read, Violation):
         return _lowered(banks, names, None, first, layers, ways, multi, [*violations, read], recipe, clipped)
     if read.multi and not multi:
@@ -103,6 +105,14 @@ def _lowered(
         method=_method(recipe) if split else "none", multi=multi,
         clipping=joined(clipped), violations=tuple(violations),
     )
+
+
+def _shares(layers: Sequence[Settled], target: Target) -> Callable[[Settled], float]:
+    """The cores of one chip that fall to each layer by its synapses."""
+    t = target.topology
+    there = t.width * t.height - len(t.dead_cores)
+    work = {layer.name: layer.synapses.neurons * layer.synapses.taps.shape[1] for layer in layers}
+    return lambda layer: there * work[layer.name] / max(1, sum(work.values()))
 
 
 def _method(recipe: Recipe) -> str:
@@ -195,7 +205,7 @@ def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Vi
 
 def _split(
     layer: Settled, index: int, partial_index: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe,
-    seen: U8 | None, clipped: list[Clipping],
+    seen: U8 | None, clipped: list[Clipping], cores: float,
 ) -> list[Bank] | Violation:
     s = layer.synapses
     widest = int(fan_in(layer)[layer.live].max(initial=0))
@@ -207,7 +217,7 @@ def _split(
         return _too_wide(layer.name, widest, limit, target, why, remedy)
     wide = Wide(
         name=layer.name, layer=partial_index, role="partial", synapses=s, spot=spots(layer), count=_counts(s, inputs, most),
-        first=first, seen=seen, window=recipe.window,
+        first=first, seen=seen, window=recipe.window, cores=cores,
     )
     sums = KINDS[_method(recipe)].made(wide, target)
     if isinstance(sums, Violation):

@@ -35,9 +35,10 @@ Answer = ReadoutBanks | Violation
 
 
 def lower_readout(
-    readout: Settled, layer: int, inputs: int, most: int, multi: bool, first: int, target: Target, recipe: Recipe
+    readout: Settled, layer: int, inputs: int, most: int, multi: bool, first: int, target: Target, recipe: Recipe,
+    cores: float = float("inf"),
 ) -> Answer:
-    """The cheapest readout of the target, or the one the recipe names.
+    """The cheapest readout of the target, or the one the recipe names; `cores` is its share of a chip.
 
     "auto": membranes where the host can read them; else it counts voters where every score only adds bits; else
     one neuron per level while everything takes one tick and that fits; else bursts.
@@ -47,7 +48,7 @@ def lower_readout(
         "membrane": lambda: _membrane(readout, layer, counts, first, target),
         "votes": lambda: _votes(readout, inputs),
         "thermometer": lambda: _thermometer(readout, layer, counts, multi, first, target),
-        "burst": lambda: _digits(readout, layer, inputs, most, first, target, recipe)
+        "burst": lambda: _digits(readout, layer, inputs, most, first, target, recipe, cores)
         or _burst(readout, layer, inputs, most, counts, first, target),
     }
     if recipe.readout != "auto":
@@ -168,7 +169,7 @@ def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first:
 
 
 def _digits(
-    readout: Settled, layer: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe
+    readout: Settled, layer: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe, cores: float
 ) -> ReadoutBanks | None:
     """Scores as the sums of the recipe's split, which the host weighs and adds; None where some would be taken away."""
     s = readout.synapses
@@ -178,7 +179,9 @@ def _digits(
     spot = np.zeros((s.neurons, 3), np.int32)
     spot[:, 0] = np.arange(s.neurons)
     count = np.where(s.taps == NO_TAP, 0, np.where(s.taps < inputs, most, 1)).astype(np.int64)
-    wide = Wide(name=readout.name, layer=layer, role="readout", synapses=s, spot=spot, count=count, first=first)
+    wide = Wide(
+        name=readout.name, layer=layer, role="readout", synapses=s, spot=spot, count=count, first=first, cores=cores
+    )
     sums = KINDS[kind].made(wide, target)
     if isinstance(sums, Violation) or any(line.weight < 0 for line in sums.lines):
         return None

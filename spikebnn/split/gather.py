@@ -23,7 +23,8 @@ def gatherer(
 ) -> Bank | Violation:
     """Neurons that integrate a whole frame, compare on "go" and are emptied by "clear".
 
-    `low` and `high` (neurons,) bound the sums; `theta` is one that some sum may reach. Before "go" V stays within them, so a threshold above `high`
+    `low` and `high` (neurons,) bound the sums; `theta` is one that some sum may reach.
+    Before "go" V stays within them, so a threshold above `high`
     keeps the neuron silent; "go" lifts V by threshold - theta. Then V < threshold, and `clear` ticks of a pulse
     deeper than -low bring every V below the floor `low`, where it is set to 0 and stays.
     """

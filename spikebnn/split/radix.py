@@ -96,6 +96,8 @@ def radix(wide: Wide, target: Target, count: int) -> Sums | Violation:
         cuts = cut_taps(both, cost, max(1, -(-int(cost.sum()) // slices)))
         if cuts is None:
             break
+        if len(cuts) < slices:  # the same cuts as before
+            continue
         most = max(int(half.high.max(initial=0)) for cut in cuts for half in _halves(wide, weight, cut))
         radices = digits_of(most, count)
         price = _price(wide, cost, cuts, most, radices, limit, target)
@@ -122,7 +124,7 @@ def _halves(wide: Wide, weight: I16, cut: slice) -> tuple[_Half, _Half]:
 def _price(
     wide: Wide, cost: I64, cuts: Sequence[slice], most: int, radices: tuple[int, ...], limit: int, target: Target
 ) -> float | None:
-    """Cores times ticks, roughly; None where a digit's neuron fits no core."""
+    """Cores times ticks, roughly, and more beyond the layer's share of a chip; None where a digit's neuron fits no core."""
     columns, n = target.core.neurons // target.core.neurons_per_subtract, wide.synapses.neurons
     single = target.fan.axons_per_neuron == 1
     digits, cores, readers = len(radices), 0.0, 0.0
@@ -142,7 +144,7 @@ def _price(
     cores = readers + (n / fit if fit >= 1 else n * lines / max(1, limit))
     if single:  # each source has a column for every core that reads it
         cores += readers / len(cuts) * int(wide.synapses.taps.shape[1]) / columns
-    return (cores + 1) * busy(most, radices)
+    return (cores + 1) * busy(most, radices) * max(1.0, cores / max(1.0, wide.cores)) ** 4
 
 
 def _built(wide: Wide, weight: I16, cuts: Sequence[slice], radices: tuple[int, ...], target: Target) -> Sums | Violation:

@@ -100,6 +100,7 @@ class Wide:
     first: int  # the first signal that is free
     seen: U8 | None = None  # (frames, bits); the network's bits on calibration frames
     window: int = 0  # ticks, for kinds that clip
+    cores: float = float("inf")  # its share of a chip, beyond which cores are dear
 
     @property
     def bits(self) -> bool:
