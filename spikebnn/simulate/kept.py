@@ -86,7 +86,10 @@ class Kept:
             self.v, self.ring, self.turn = state["v"].copy(), state["ring"].copy(), int(state["turn"])
 
     def _go_on(self, bits: U8, record: bool) -> Answer:
-        """The next frames. The ticks after the last of them run on a copy: the next call brings other frames for them."""
+        """The next frames. The ticks after the last of them run on a copy: the next call brings other frames for them.
+
+        So a frame's answer is right where its windows see what was sent with it or before, as in programs of layers.
+        """
         frames, period = bits[None], self.program.period
         tally = Tally(self.program, self.wiring, len(bits), len(bits), record)
         self.begun = np.array([self.done * period])

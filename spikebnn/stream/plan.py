@@ -61,7 +61,7 @@ class SourcePlan:
     unit: str | None = None  # of the times: s, ms, us, ns, min, h; by name and size where None
     times: str = "auto"  # rows are put on a grid of the rate, resampled linearly, or taken as they come
     separator: str | None = None  # of a CSV; found where None
-    decimal: str = "."
+    decimal: str | None = None  # mark of a CSV; found where None
     policy: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({})
     )  # kind of bad sample -> action

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -56,9 +57,9 @@ def together(parts: list[Rows]) -> Rows:
 class Samples:
     """Takes blocks, gives rows, counts what was wrong. Its state is plain, so that a stream can be resumed.
 
-    On a grid a row with a time goes to the nearest slot, t = first time + slot / rate. Slots that stay empty are gaps;
-    a row for a slot that is filled or past is late. A gap longer than `longest` (4,096 rows where nothing is said)
-    is not filled: what follows is fresh.
+    On a grid a row with a time lies as many slots behind the row before as the time between them says, rounded, so that
+    clocks may drift. Slots that stay empty are gaps; a row of a slot that is filled or past is late. A gap longer
+    than `longest` (4,096 rows where nothing is said) is not filled: what follows is fresh.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Samples:
             None  # (channels,); the last good reading of each channel, NaN where there is none
         )
         self.good_at: I64 | None = None  # (channels,); its slot
-        self.last_time: float | None = None  # for linear times
+        self.last_time: float | None = None  # of the last row that was not late
         self.last_values: F64 | None = None
         self.pending: Rows | None = None  # rows that wait for a later reading
         self.flags: Array | None = None  # (rows, channels), of the pending rows
@@ -168,14 +169,15 @@ class Samples:
     def _snap(
         self, times: Array, values: Array, flags: Array, fresh: Array, labels: Array | None
     ) -> tuple[Rows | None, Array | None]:
-        timed = np.isfinite(times)
-        if self.origin is None and timed.any():
-            self.origin = float(times[timed][0])
-        slots = np.where(
-            timed, np.rint((np.where(timed, times, 0.0) - (self.origin or 0.0)) * self.rate), -1
-        ).astype(np.int64)
-        before = np.maximum.accumulate(np.concatenate([[self.next - 1], slots]))[:-1]
-        good = slots > before
+        last, slot = self.last_time, self.next - 1
+        slots = np.full(len(times), -1)
+        for k, time in enumerate(times.tolist()):  # each depends on the one before
+            step = _step(last, time, self.rate)
+            if step > 0:
+                slot += step
+                slots[k], last = slot, time
+        self.last_time = last
+        good = slots >= 0
         self._late(good, times)
         fresh, self.due = _carried(fresh, good)
         if not good.any():
@@ -400,6 +402,13 @@ class Samples:
         found = ok.any(axis=0)
         self.good = np.where(found, rows.values[at, np.arange(wrong.shape[1])], self.good)
         self.good_at = np.where(found, rows.number[at], self.good_at)
+
+
+def _step(last: float | None, time: float, rate: float) -> int:
+    """Slots from one row's time to the next one's; 0 where there is no way forward."""
+    if not math.isfinite(time) or (last is not None and time <= last):
+        return 0
+    return 1 if last is None else round((time - last) * rate)
 
 
 def _rows(number: Array, values: Array, fresh: Array, labels: Array | None) -> Rows:

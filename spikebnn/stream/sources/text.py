@@ -59,7 +59,7 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
     if not lines:
         raise InputError(f"{name}: the CSV is empty; its first line must name the columns")
     separator = plan.separator or _separator(lines[0])
-    decimal = plan.decimal
+    decimal = plan.decimal or _decimal(lines, separator)
     first = cells_of(lines[0], separator)
     titled = any(_number(cell, decimal) is None and cell.lower() not in NOTHING for cell in first) and _dates(
         first
@@ -131,6 +131,15 @@ def _separator(line: str) -> str:
     counts = {mark: line.count(mark) for mark in SEPARATORS}
     best = max(counts, key=lambda mark: counts[mark])
     return best if counts[best] else " " if len(line.split()) > 1 else ","
+
+
+def _decimal(lines: Sequence[str], separator: str) -> str:
+    """A comma where cells are numbers with it and never with a point, as in 21,5; else a point."""
+    if separator == ",":
+        return "."
+    cells = [cell for line in lines[:50] for cell in cells_of(line, separator)]
+    commas = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    return "," if commas and not any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells) else "."
 
 
 def _number(cell: str, decimal: str) -> float | None:
