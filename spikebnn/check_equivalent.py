@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
+from spikebnn.check_counts import counted_at_once
 from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
 from spikebnn.check_one_tick import OneTick
 from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
@@ -97,7 +98,8 @@ class _Walk:
         self.wires: dict[tuple[int, int], _Wire] = {}  # of the others
         self.approximate, self.cut = False, 0  # whether counts may be cut off, and how many are
         self.digits = Digits(np.where(np.arange(network.bits) < network.inputs, self.spread, 1))
-        self.seen: dict[tuple[int, int], _Neuron] = {}
+        self.seen: dict[tuple[int, int], _Neuron] = {}  # of neurons that the scores read
+        self.read = {(core, neuron) for _, core, neuron in program.outputs.tolist()}
         self.routes = _by(program.routes, 2, len(program.cores))
         self.lines = _by(program.lines, 1, len(program.cores))
         self.control: dict[int, list[int]] = {}
@@ -235,22 +237,31 @@ def _core(
         first = np.array([layer.first for layer in network.layers], np.int64)
         walk.bit[mine], walk.tick[mine] = first[core.layer[some]] + core.unit[some], core.start[some]
         return later
-    wires, ticks = walk.axons(number, used)
+    counts, forms, most = counted_at_once(core, number, some, weights, bit, tick, walk.program.period)
+    for n, form, count in zip(some[counts].tolist(), forms, most.tolist(), strict=True):
+        walk.wires[number, n] = _Wire(form, int(core.start[n]), max(1, count), count)
+    some, weights = some[~counts], weights[~counts]
+    wires, ticks = walk.axons(number, (weights != 0).any(axis=0))
     axons = _axons(wires, ticks)
+    twins: dict[int, _Neuron] = {}
     alike: dict[bytes, int] = {}  # copies: neurons with the same row and the same numbers, of which one is looked at
     numbers = (core.layer, core.unit, core.reset, core.start, core.threshold, core.leak, core.floor, core.floor_mode)
     told = np.concatenate([weights, np.stack(numbers, axis=1)[some].astype(np.int64)], axis=1)
     for k, n in enumerate(some.tolist()):
         same_as = alike.setdefault(told[k].tobytes(), n)
         if same_as < n:
-            walk.seen[number, n] = walk.seen[number, same_as]
+            if (number, n) in walk.read:
+                walk.seen[number, n] = twins[same_as]
             if (number, same_as) in walk.wires:
                 walk.wires[number, n] = walk.wires[number, same_as]
             continue
         got = _integral(weights[k], axons, walk.digits)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
         where = f"neuron {n} of core {number} ({walk.program.layers[layer].name})"
-        walk.seen[number, n] = got
+        if layer >= len(network.layers):  # a score may read it
+            twins[n] = got
+        if (number, n) in walk.read:
+            walk.seen[number, n] = got
         claim(got.first is None or got.first >= start, f"{where} hears something before its window")
         wire: _Wire | None = None
         if reset == SUBTRACT:

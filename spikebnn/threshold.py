@@ -17,6 +17,7 @@ from spikebnn.arrays import F32, F64, I8, I16, I32, Array, door
 from spikebnn.network import Network
 
 NO_TAP = -1  # a tap that is not connected: padding
+FEW, CHUNK = 4, 1 << 22  # neurons of a patch that are summed one by one; cells looked at at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,10 +165,19 @@ def sums(synapses: Synapses, bits: Array) -> I32:
     """The integer sums (frames, neurons) for bits (frames, all bits), without the neurons' signs."""
     padded = np.concatenate([bits, np.zeros((len(bits), 1), bits.dtype)], axis=1).astype(np.float32)
     out = np.zeros((len(bits), synapses.neurons), np.int32)
-    for patch in np.unique(synapses.patch):
-        mine = np.flatnonzero(synapses.patch == patch)
+    order = np.argsort(synapses.patch, kind="stable")
+    first = np.flatnonzero(np.diff(synapses.patch[order], prepend=-1))
+    if FEW * len(first) > synapses.neurons:  # few neurons a patch: neuron by neuron, many at once
+        step = max(1, CHUNK // max(1, len(bits) * synapses.taps.shape[1]))
+        for k in range(0, synapses.neurons, step):
+            mine = order[k : k + step]
+            weight = synapses.weight[synapses.row[mine]].astype(np.float32)
+            read = padded[:, synapses.taps[synapses.patch[mine]]]
+            out[:, mine] = np.rint(np.matmul(read.transpose(1, 0, 2), weight[:, :, None])[:, :, 0].T)
+        return out
+    for mine in np.split(order, first[1:]):
         weight = synapses.weight[synapses.row[mine]].astype(np.float32)
-        out[:, mine] = np.rint(padded[:, synapses.taps[patch]] @ weight.T)
+        out[:, mine] = np.rint(padded[:, synapses.taps[synapses.patch[mine[0]]]] @ weight.T)
     return out
 
 

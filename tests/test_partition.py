@@ -178,6 +178,29 @@ def test_a_layer_of_many_neurons_fills_what_a_layer_of_many_synapses_leaves() ->
     assert len(partition.shards) <= 1.3 * partition.lower_bound
 
 
+def test_a_network_many_times_too_big_is_refused_by_its_neurons_alone() -> None:
+    """1,024 neurons fill 64 cores of 16 without copies; 4 cores are there. Nothing is packed, and no fan-in is hidden."""
+    target = mapper_target(axons=12, width=2, height=2, chips=1)
+    with pytest.raises(FitError) as refusal:
+        split(_conv(2, 8, 16), target, Recipe(split="none"))
+    found = {v.what: v for v in refusal.value.violations}
+    assert set(found) == {"cores", "fan-in"}
+    assert (found["cores"].found, found["cores"].limit) == (64, 4)
+    assert found["cores"].text.startswith(
+        'layer "conv": needs 64 cores or more, toy has 4 and the network takes at least 64 in all (for neurons alone: conv 64)'
+    )
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_sums_neuron_by_neuron_are_sums_patch_by_patch(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    few = mapper_synapses(rng, np.arange(9), 6, 5, 6, 2)
+    many = replace(few, row=np.tile(few.row, 20), patch=np.tile(few.patch, 20))
+    bits = rng.integers(0, 2, (4, 9))
+    np.testing.assert_array_equal(np.tile(sums(few, bits), (1, 20)), sums(many, bits))
+
+
 def test_a_neuron_with_one_axon_has_a_copy_for_each() -> None:
     network = mapper_fan_out()
     one = _cut(network, mapper_target(axons_per_neuron=1))

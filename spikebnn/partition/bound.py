@@ -28,6 +28,7 @@ class Bound:
     axons: float
     edges: float
     bits: float
+    banks: tuple[float, ...] = ()  # columns of each bank, in cores
 
     @property
     def cores(self) -> int:
@@ -63,7 +64,8 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
     crossbar = target.synapse.format == "crossbar"
     per_axons, per_cores = reach(target)
     readers: dict[int, I64] = {}  # weight -> columns that read each signal through it; lists: one entry, 0
-    columns = edges = 0
+    edges = 0
+    each: list[int] = []
     for bank in reversed(banks):
         mine = slice(bank.first, bank.first + bank.neurons)
         wanted = np.zeros(bank.neurons, np.int64)
@@ -78,21 +80,25 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
             copies = -(-most // per_cores)
         copies = np.maximum(copies, heard[mine])
         edges += int(most.sum())
-        columns += int(copies.sum()) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1)
+        each.append(int(copies.sum()) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1))
         values = values_of(bank.synapses.weight) if crossbar else ()
         for times in np.unique(copies[copies > 0]).tolist():
             cut = pieces(bank, copies == times, values, len(heard), 1 << 60)
             kind, signal = np.divmod(cut.key, len(heard))
             for index, value in enumerate(values or (0,)):
-                some = kind == index
-                found = np.bincount(signal[some], cut.nnz[some] * times, len(heard)).astype(np.int64)
-                readers[value] = readers.get(value, np.zeros(len(heard), np.int64)) + found
+                read = signal[kind == index]
+                if not len(read):
+                    continue
+                low, high = int(read.min()), int(read.max()) + 1
+                found = np.bincount(read - low, cut.nnz[kind == index] * times)
+                readers.setdefault(value, np.zeros(len(heard), np.int64))[low:high] += found.astype(np.int64)
     axons = sum(int((-(-count // room)).sum()) for count in readers.values())
     return Bound(
-        columns=columns / room,
+        columns=sum(each) / room,
         axons=axons / target.core.axons,
         edges=edges / target.core.output_edges if target.core.output_edges else 0.0,
         bits=_memory(readers, target),
+        banks=tuple(columns / room for columns in reversed(each)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from spikebnn.partition.types import Bank, Shard, Violation
 from spikebnn.program import MEMORYLESS, SUBTRACT, ZERO, ProgramLayer
 from spikebnn.target import Target
 
+FAR = 4  # times the cores that there are, from which on a network is refused by its bound alone
 _RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract"}
 
 
@@ -60,6 +61,25 @@ def core_violations(
         layer=worst, what="cores", found=len(shards), limit=there, remedy=remedy,
         text=f'layer "{worst}": needs {cores[worst]} cores, {target.name} has {there} and the network takes {len(shards)} '
         f"in all ({each}); {remedy}",
+    )
+
+
+def far_too_many(neurons: Mapping[str, float], least: int, target: Target) -> Violation | None:
+    """The violation of a network that needs many times the cores that there are; nothing of it is packed.
+
+    `neurons` are the cores that the neurons of each layer fill, `least` is a lower bound on all cores.
+    """
+    t = target.topology
+    each = max(0, t.width * t.height - len(t.dead_cores))
+    if least <= FAR * each * t.chips:
+        return None
+    worst = max(neurons, key=lambda name: neurons[name])
+    shares = ", ".join(f"{name} {int(np.ceil(share))}" for name, share in neurons.items() if share)
+    remedy = f"try a target with {-(-least // max(1, each))} chips or more, a narrower network, or another readout or split"
+    return Violation(
+        layer=worst, what="cores", found=least, limit=each * t.chips, remedy=remedy,
+        text=f'layer "{worst}": needs {int(np.ceil(neurons[worst]))} cores or more, {target.name} has {each * t.chips} and '
+        f"the network takes at least {least} in all (for neurons alone: {shares}); {remedy}",
     )
 
 

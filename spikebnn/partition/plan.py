@@ -22,7 +22,7 @@ from spikebnn.partition.copies import (
 )
 from spikebnn.partition.ease import eased
 from spikebnn.partition.join import Bin, gaps_of, join
-from spikebnn.partition.limits import bank_violations, core_violations
+from spikebnn.partition.limits import bank_violations, core_violations, far_too_many
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.pack import NoRoom, pack
 from spikebnn.partition.price import price
@@ -44,6 +44,9 @@ def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U
     "auto" takes the cheapest of the lossless kinds of split, by `cost_of`, where anything must be split at all. `seen`
     (frames, bits) are all bits of the network on calibration frames, which lossy kinds ask for.
     """
+    hopeless = _hopeless(network, target, recipe, seen)
+    if hopeless:
+        return None, hopeless
     got = plan_as(network, target, recipe, "exact" if recipe.split == "auto" else recipe.split, seen)
     if recipe.split == "auto" and (got[0] is None or got[0].price["method"] != "none"):
         others = (plan_as(network, target, recipe, kind, seen) for kind in lossless() if kind != "exact")
@@ -126,6 +129,10 @@ def _attempt(
         )
         violations += plan.violations
         heard = _heard(plan, read, bool(violations))
+        bound = lower_bound(plan.banks, heard, target)
+        far = far_too_many(_by_layer(plan, bound), bound.cores, target)
+        if far is not None:
+            return None, (*violations, far)
         packed = _pack_backward(plan, heard, splitters, network.inputs, target)
         if isinstance(packed, Violation):
             return None, (*violations, packed)
@@ -138,8 +145,45 @@ def _attempt(
     if violations:
         return None, tuple(violations)
     assert read is not None
-    bound = lower_bound(plan.banks, heard, target)
     return _partition(network, lowered, read, plan, shards, bound, target), ()
+
+
+def _by_layer(plan: Schedule, bound: Bound) -> dict[str, float]:
+    """Cores that the neurons of each layer fill."""
+    cores: dict[str, float] = {}
+    for bank, share in zip(plan.banks, bound.banks, strict=True):
+        name = plan.layers[bank.layer].name
+        cores[name] = cores.get(name, 0.0) + share
+    return cores
+
+
+def _hopeless(
+    network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | None
+) -> tuple[Violation, ...]:
+    """What a network lacks whose own neurons, unsplit and without copies, fill many times the cores that there are."""
+    spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
+    layers, readout = settle(network, spread)
+    told = np.zeros(network.bits + 1, bool)
+    told[np.unique(readout.synapses.taps)] = True
+    cores: dict[str, float] = {}
+    for s in reversed(layers):
+        mine = np.flatnonzero(s.live & told[s.first : s.first + len(s.live)])
+        told[np.unique(s.synapses.taps[np.unique(s.synapses.patch[mine])])] = True
+        cores[s.name] = len(mine) / target.core.neurons
+    cores = dict(reversed(cores.items()))
+    far = far_too_many(cores, int(np.ceil(sum(cores.values()))), target)
+    if far is None:
+        return ()
+    kind = "exact" if recipe.split == "auto" else recipe.split
+    lowered = lower(layers, readout, network.inputs, spread, target, replace(recipe, split=kind), False, seen)
+    membrane = lowered.readout is not None and lowered.readout.kind == "membrane"
+    others = [
+        v for bank in lowered.banks for v in bank_violations(bank, membrane and bank.role == "readout", target)
+    ]
+    found: dict[tuple[str, str], Violation] = {}
+    for v in (*lowered.violations, *others, far):
+        found.setdefault((v.layer, v.what), v)
+    return tuple(found.values())
 
 
 def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
