@@ -121,7 +121,7 @@ def test_delays_that_no_chain_of_relays_adds_up_to_are_named() -> None:
 
 
 def test_a_limit_that_is_broken_first_does_not_hide_the_others() -> None:
-    target = mapper_target(axon_types=1, bias_min=0, bias_max=0, v_bits=3, width=1, height=1, chips=1)
+    target = mapper_target(axon_types=1, bias_min=0, bias_max=0, v_bits=3, neurons=6, width=1, height=1, chips=1)
     network = mapper_network(3, inputs=16, layers=2, width=12, taps=9)
     found = find_violations(network, target, Recipe())
     assert {"axon types", "bias", "membrane", "cores"} <= {v.what for v in found}
