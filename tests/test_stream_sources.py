@@ -8,6 +8,7 @@ import io
 import itertools
 import socket
 import threading
+import time
 import wave
 from pathlib import Path
 
@@ -127,29 +128,30 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, name, package
 # --------------------------------------------------------------------------------------------------- EDF
 
 
-def edf(path, rates=(100, 100, 25), seconds=90):
+def edf(path, rates=(100, 100, 25), seconds=90, form="Edf"):
     import edfio
 
     draw = np.random.default_rng(1)
     signals = [
-        edfio.EdfSignal(draw.normal(0, 1, rate * seconds), rate, label=f"lead {k}", physical_range=(-8, 8))
+        getattr(edfio, f"{form}Signal")(draw.normal(0, 1, rate * seconds), rate, label=f"lead {k}", physical_range=(-8, 8))
         for k, rate in enumerate(rates)
     ]
     notes = [edfio.EdfAnnotation(2.0, 3.0, "apnea"), edfio.EdfAnnotation(10.0, None, "rest"), edfio.EdfAnnotation(40.0, None, "run")]
-    edfio.Edf(signals, annotations=notes).write(path)
+    getattr(edfio, form)(signals, annotations=notes).write(path)
     return [signal.data for signal in signals]
 
 
-def test_an_edf_gives_its_signals_and_the_texts_that_stand_beside_them(tmp_path):
-    data = edf(tmp_path / "a.edf")
-    source = opened(tmp_path / "a.edf", columns=("lead 1", "lead 0"), labels="annotations")
+@pytest.mark.parametrize("name", ["a.edf", "a.bdf"])
+def test_an_edf_gives_its_signals_and_the_texts_that_stand_beside_them(tmp_path, name):
+    data = edf(tmp_path / name, form="Edf" if name == "a.edf" else "Bdf")
+    source = opened(tmp_path / name, columns=("lead 1", "lead 0"), labels="annotations")
     values, blocks = everything(source)
     np.testing.assert_allclose(values, np.stack([data[1], data[0]], axis=1), atol=1e-3)
     assert (source.channels, source.rate) == (("lead 1", "lead 0"), 100.0)
     labels = np.concatenate([block.labels for block in blocks])
     assert [labels[k] for k in (199, 200, 499, 500, 1000, 3999, 4000, 8999)] == [
         None, "apnea", "apnea", None, "rest", "rest", "run", "run"]  # fmt: skip
-    rest, _ = everything(opened(tmp_path / "a.edf", columns=("lead 1", "lead 0")), blocks[0].position)
+    rest, _ = everything(opened(tmp_path / name, columns=("lead 1", "lead 0")), blocks[0].position)
     np.testing.assert_array_equal(rest, values[blocks[0].rows :])
 
 
@@ -322,10 +324,11 @@ def test_lines_come_over_tcp_both_ways(tmp_path):
         port = free.getsockname()[1]
 
     def send():
-        for _ in range(200):
+        for _ in range(1000):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as line:
                 line.sendall(lines.encode())
                 return
+            time.sleep(0.02)
 
     worker = threading.Thread(target=send, daemon=True)
     worker.start()
@@ -430,6 +433,20 @@ def test_missing_rows_are_gaps_and_rows_behind_their_time_are_late():
     assert rows.number.tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert rows.bad.tolist() == [False, False, True, True, False, False, False]
     assert (counts["gap"], counts["late"], counts["rows"]) == (2, 3, 8)
+
+
+def test_a_clock_that_was_set_back_costs_a_few_rows_and_begins_anew():
+    back = [0.1 * k for k in range(5, 45)]
+    rows, counts = cleaned([timed([100.0, 100.1, 100.2, *back])])
+    assert counts["late"] == 15
+    assert rows.fresh.tolist() == [False] * 3 + [True] + [False] * 24
+    assert rows.number.tolist() == list(range(28))
+
+
+def test_clocks_may_drift():
+    steps = 0.1 * (1 + 0.03 * np.sin(np.arange(2000) / 50) + np.random.default_rng(0).uniform(-0.2, 0.2, 2000))
+    rows, counts = cleaned([timed(np.cumsum(steps))])
+    assert (counts["late"], counts["gap"], len(rows)) == (0, 0, 2000)
 
 
 @pytest.mark.parametrize(

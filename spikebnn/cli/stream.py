@@ -210,7 +210,7 @@ def plan_of(chosen: argparse.Namespace) -> Scenario:
         key: getattr(chosen, key) for key in ("simulator", "state") if getattr(chosen, key) is not None
     }
     raw["network"] = network
-    name = Path(chosen.source[0]).stem if len(chosen.source) == 1 else f"{len(chosen.source)} recordings"
+    name = "standard input" if chosen.source == ["-"] else Path(chosen.source[0]).stem
     return scenario_of(
         raw, name=name or "stream", where="the options", naming=lambda _, key: OPTIONS.get(key, f"--{key}")
     )

@@ -16,6 +16,7 @@ from spikebnn.stream.plan import DROP, HOLD, INTERPOLATE, KEEP, REFUSE, SourcePl
 from spikebnn.stream.sources.block import Block
 
 MOST_PENDING = 4096  # rows that wait for a later reading, and rows of a gap that are filled
+SET_BACK = 16  # rows behind their time, each later than the one before, that show that the clock was set back
 NEAR = 3.5  # periods between two rows, at most, for a reading in between; where nothing is said of `longest`
 BAD, CLIPPED, GAP = 1, 2, 4  # what is wrong with a reading
 KINDS = {BAD: "bad", CLIPPED: "clipped", GAP: "gap"}
@@ -59,7 +60,8 @@ class Samples:
 
     On a grid a row with a time lies as many slots behind the row before as the time between them says, rounded, so that
     clocks may drift. Slots that stay empty are gaps; a row of a slot that is filled or past is late. A gap longer
-    than `longest` (4,096 rows where nothing is said) is not filled: what follows is fresh.
+    than `longest` (4,096 rows where nothing is said) is not filled: what follows is fresh. Behind a clock that was set
+    back, as 16 late rows in their order show, rows are fresh too.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class Samples:
         self.due = False  # the next row on the grid is fresh: the one that was is late
         self.due_kept = False  # the next row that is not dropped is fresh
         self.due_slot = False  # the next slot between rows is fresh
+        self.behind = 0  # rows behind their time, one after another
+        self.behind_time = 0.0  # of the last of them
         self.good: F64 | None = (
             None  # (channels,); the last good reading of each channel, NaN where there is none
         )
@@ -117,6 +121,8 @@ class Samples:
             "due",
             "due_kept",
             "due_slot",
+            "behind",
+            "behind_time",
             "counts",
             "next",
             "origin",
@@ -173,9 +179,11 @@ class Samples:
         slots = np.full(len(times), -1)
         for k, time in enumerate(times.tolist()):  # each depends on the one before
             step = _step(last, time, self.rate)
+            if step == 0 and self._set_back(time, last):
+                step, fresh[k] = 1, True
             if step > 0:
                 slot += step
-                slots[k], last = slot, time
+                slots[k], last, self.behind = slot, time, 0
         self.last_time = last
         good = slots >= 0
         self._late(good, times)
@@ -217,6 +225,14 @@ class Samples:
             told = np.full(total, None, object)
             told[place] = np.asarray(labels, object)
         return _rows(number, whole, new, told), marks
+
+    def _set_back(self, time: float, last: float | None) -> bool:
+        """Whether with this row so many lie behind their time, in order among themselves: the clock was set back."""
+        if last is None or not math.isfinite(time) or time > last:
+            return False
+        self.behind = self.behind + 1 if self.behind and time > self.behind_time else 1
+        self.behind_time = time
+        return self.behind == SET_BACK
 
     def _linear(
         self, times: Array, values: Array, flags: Array, fresh: Array, labels: Array | None

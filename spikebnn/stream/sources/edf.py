@@ -1,4 +1,4 @@
-"""EDF, the European Data Format of ECG and EEG recorders, by the package edfio."""
+"""EDF and BDF, the data formats of ECG and EEG recorders, by the package edfio."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Edf:
             raise InputError(f"{plan.file}: an EDF recording {NEEDS}") from None
         self.name = plan.file
         try:
-            self._file: Any = edfio.read_edf(plan.file, lazy_load_data=True)
+            if plan.file.lower().endswith(".bdf"):
+                self._file: Any = edfio.read_bdf(plan.file)
+            else:
+                self._file = edfio.read_edf(plan.file, lazy_load_data=True)
             labels = tuple(str(label) for label in self._file.labels)
             rates = [float(signal.sampling_frequency) for signal in self._file.signals]
             whole = self._file.is_continuous
