@@ -177,6 +177,7 @@ class _Axons:
     last: I64
     most: I64  # (axons,); spikes in a frame
     shift: I64  # (axons,)
+    control: Array  # (axons,); whether it is one
     ticks: dict[int, list[int]]  # of control axons
 
 
@@ -193,6 +194,7 @@ def _axons(wires: list[_Wire | None], ticks: dict[int, list[int]]) -> _Axons:
         last=np.array([0 if wire is None else wire.tick + wire.span - 1 for wire in wires], np.int64),
         most=np.array([0 if wire is None else wire.most for wire in wires], np.int64),
         shift=np.array([0 if wire is None else wire.shift for wire in wires], np.int64),
+        control=np.isin(np.arange(len(wires)), list(ticks)),
         ticks=ticks,
     )
 
@@ -204,8 +206,7 @@ def _integral(weight: I64, axons: _Axons, digits: Digits) -> _Neuron:
     for axon in [axon for axon in axons.ticks if weight[axon]]:
         for tick in axons.ticks[axon]:
             pulses[tick] = pulses.get(tick, 0) + int(weight[axon])
-    if axons.ticks:
-        at = at[~np.isin(at, list(axons.ticks))]
+    at = at[~axons.control[at]] if axons.ticks else at
     length = axons.length[at]
     into = np.arange(int(length.sum())) + np.repeat(axons.start[at] - (np.cumsum(length) - length), length)
     form = summed(axons.bits[into], np.repeat(weight[at], length) * axons.values[into])
@@ -310,17 +311,19 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, walk: _Walk) -> _Wire
     extra = sum(own.values())
     low, high = got.low + extra, got.high + extra
     last = max([arrived, *own])
-    cut = walk.approximate and low < 0 and int(core.floor[n]) == 0 and got.firsts.min() == got.lasts.max() == last
+    cut = walk.approximate and low < 0 and int(core.floor[n]) == 0 and got.first == got.last == last
     claim(low >= 0 or cut, f"{where} can have a negative count")
     takes = max([start, *got.lasts[got.step < 0].tolist(), *(tick for tick, by in own.items() if by < 0)])
     speaks = last  # the first tick in which it may fire
-    for tick in sorted({*got.firsts.tolist(), *own}):
-        told, driven = got.step[got.firsts <= tick], sum(by for at, by in own.items() if at <= tick)
-        before = int(told[told > 0].sum()) + driven
+    comes = got.firsts.tolist()
+    up, down_by = np.maximum(got.step, 0), np.minimum(got.step, 0)
+    for tick in sorted({*comes, *own}):
+        there, driven = got.firsts <= tick, sum(by for at, by in own.items() if at <= tick)
+        before = int(up @ there) + driven
         speaks = min(speaks, tick) if before >= radix else speaks
         claim(speaks >= takes, f"{where} counts before all its inputs have come")
-        under = int(told[told < 0].sum()) + driven
-        all_there = tick >= last and (got.firsts == got.lasts).all() and (got.firsts == tick).all()
+        under = int(down_by @ there) + driven
+        all_there = tick >= last and got.first == got.last == tick
         claim(all_there or under >= int(core.floor[n]), f"{where} is cut off by its floor")
     most = high // radix
     end = last + max(1, most) - 1

@@ -36,11 +36,12 @@ def summed(bits: I64, weight: I64) -> Form:
     """Bits in rising order, the weights of equal ones added up, zeros left out."""
     order = np.argsort(bits, kind="stable")
     bits, weight = bits[order], weight[order]
-    fresh = np.flatnonzero(np.diff(bits, prepend=-2))
-    if len(fresh) < len(bits):
-        bits, weight = bits[fresh], np.add.reduceat(weight, fresh)
+    fresh = np.ones(len(bits), bool)
+    np.not_equal(bits[1:], bits[:-1], out=fresh[1:])
+    if not fresh.all():
+        bits, weight = bits[fresh], np.add.reduceat(weight, np.flatnonzero(fresh))
     kept = weight != 0
-    return bits[kept], weight[kept]
+    return (bits, weight) if kept.all() else (bits[kept], weight[kept])
 
 
 def changing(form: Form, state: Array) -> tuple[Form, int]:
