@@ -97,7 +97,7 @@ $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@echo 'Installing what the tests need into $(VENV) ...'
-	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,test,dev]'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,sensors,test,dev]'
 	@$(PIP) --ignore-requires-python --no-deps 'lava-nc==$(LAVA)'
 	@touch $@
 
