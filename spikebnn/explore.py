@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spikebnn.fold import FoldOptions
-from spikebnn.partition.plan import cost_of, plan_as
+from spikebnn.partition.plan import cost_of, has_choice, plan_as
 from spikebnn.partition.types import Partition
 from spikebnn.pipeline import Source, bits_seen, thresholds
 from spikebnn.recipe import Recipe
@@ -66,18 +66,21 @@ def explore(
 ) -> Exploration:
     """Plan the network with every kind of split, without placing or emitting it; arguments as in `spikebnn.map`.
 
-    A network that needs no split shows the same mapping, named "none", once. Kinds that are refused say why.
+    A network that no split can make cheaper shows its one mapping, named "none". Kinds that are refused say why.
     """
     chip = target if isinstance(target, Target) else load_target(target)
     folded = thresholds(source, options, example_input)
     seen = None if calibrate is None else bits_seen(folded, np.asarray(calibrate))
     recipe = replace(recipe or Recipe(), split="auto")
     whole, why = plan_as(folded, chip, recipe, "none")
-    if whole is not None:
+    if whole is not None and not has_choice(whole):
         one = _alternative("none", "every neuron fits a core", True, True, whole)
         return Exploration(target=chip.name, by=_by(whole), split_layers=(), alternatives=(one,))
-    rows = [Alternative(split="none", title="no neuron is split", lossless=True, chosen=False, refused=_reason(why))]
+    title = "no neuron of a layer is split"
+    rows = [Alternative(split="none", title=title, lossless=True, chosen=False, refused=_reason(why))]
     plans: dict[str, Partition] = {}
+    if whole is not None:  # but the scores come in bursts, which a split shortens
+        plans["none"], rows = whole, [_alternative("none", title, True, False, whole)]
     for name, kind in KINDS.items():
         plan, why = plan_as(folded, chip, recipe, name, seen)
         if plan is None:
@@ -85,7 +88,7 @@ def explore(
         else:
             plans[name] = plan
             rows.append(_alternative(name, kind.title, bool(plan.price["lossless"]), False, plan))
-    exact = [name for name in plans if KINDS[name].lossless]
+    exact = [name for name in plans if name == "none" or KINDS[name].lossless]
     best = min(exact, key=lambda name: cost_of(plans[name]), default=None)
     shown = plans[best] if best is not None else next(iter(plans.values()), None)
     return Exploration(

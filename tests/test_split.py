@@ -346,3 +346,29 @@ def test_an_approximate_program_says_so_and_verify_finds_it(capsys: pytest.Captu
     assert not certificate.equal
     assert certificate.structure != "equal"
     assert certificate.verdicts[0].differing_frames > 0
+
+
+def test_scores_wider_than_a_core_are_read_in_digits_where_that_is_cheaper() -> None:
+    """No layer is split; a score of 40 neurons would be a burst of 20 ticks."""
+    rng = np.random.default_rng(4)
+    layer = Synapses(
+        weight=np.ones((1, 1), np.int16), taps=np.arange(40, dtype=np.int32)[:, None], row=np.zeros(40, np.int32),
+        patch=np.arange(40, dtype=np.int32),
+    )
+    scores = Synapses(
+        weight=rng.choice([-1, 1], (2, 40)).astype(np.int16), taps=np.arange(40, 80, dtype=np.int32)[None],
+        row=np.arange(2, dtype=np.int32), patch=np.zeros(2, np.int32),
+    )
+    thin = Layer(
+        name="thin", kind="dense", synapses=layer, sign=np.ones(40, np.int8), threshold=np.ones(40, np.int32), first=40,
+        shape=(40,),
+    )
+    network = ThresholdNetwork(
+        inputs=40, encoder=Encoder(kind="values", shape=(40,), dtype="float32"), layers=(thin,), readout=mapper_readout(scores)
+    )
+    target = mapper_target(axons=30, neurons=40)
+    program, bursts = _mapped(network, target, Recipe()), _mapped(network, target, EXACT)
+    assert program.header["split"]["readout"] == "digits"
+    assert program.period < bursts.period
+    inputs = rng.integers(0, 2, (20, 40))
+    np.testing.assert_array_equal(mapper_run(program, inputs)[0], execute(network, inputs)[1])

@@ -48,12 +48,17 @@ def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U
     if hopeless:
         return None, hopeless
     got = plan_as(network, target, recipe, "exact" if recipe.split == "auto" else recipe.split, seen)
-    if recipe.split == "auto" and (got[0] is None or got[0].price["method"] != "none"):
+    if recipe.split == "auto" and (got[0] is None or has_choice(got[0])):
         others = (plan_as(network, target, recipe, kind, seen) for kind in lossless() if kind != "exact")
         fits = [plan for plan, _ in (got, *others) if plan is not None]
         if fits:
             return min(fits, key=cost_of), ()
     return got if got[0] is not None else (None, all_violations(network, target, recipe, got[1]))
+
+
+def has_choice(plan: Partition) -> bool:
+    """Whether another kind of split may be cheaper: a layer is split, or the scores come in bursts."""
+    return bool(plan.price["method"] != "none" or plan.price["readout"] in ("burst", "digits"))
 
 
 def cost_of(partition: Partition) -> float:
