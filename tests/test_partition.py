@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spikebnn.errors import CheckError, FitError
 from spikebnn.partition import Partition, check_partition, split
 from spikebnn.partition.memory import run_bits
+from spikebnn.partition.plan import cost_of
 from spikebnn.partition.settle import merged, settle
 from spikebnn.program import SUBTRACT
 from spikebnn.recipe import Recipe
@@ -199,6 +200,26 @@ def test_sums_neuron_by_neuron_are_sums_patch_by_patch(seed: int) -> None:
     many = replace(few, row=np.tile(few.row, 20), patch=np.tile(few.patch, 20))
     bits = rng.integers(0, 2, (4, 9))
     np.testing.assert_array_equal(np.tile(sums(few, bits), (1, 20)), sums(many, bits))
+
+
+def test_where_a_layer_is_split_anyway_channels_that_share_no_core_are_split_if_that_is_cheaper() -> None:
+    """On 256 axons a neuron of 144 inputs is alone on its core; beside a layer of 576 inputs it is split too."""
+    network = _conv(16, 4, 32)
+    wide = Synapses(
+        weight=np.random.default_rng(1).choice([-1, 1], (4, 512)).astype(np.int16), row=np.arange(4, dtype=np.int32),
+        taps=(network.inputs + np.arange(512, dtype=np.int32))[None], patch=np.zeros(4, np.int32),
+    )
+    first = network.bits
+    votes = replace(network.readout.synapses, taps=np.arange(first, first + 4, dtype=np.int32)[None],
+                    weight=np.ones((1, 4), np.int16), row=np.zeros(1, np.int32), patch=np.zeros(1, np.int32))
+    layer = Layer(name="wide", kind="dense", synapses=wide, sign=np.ones(4, np.int8), threshold=np.ones(4, np.int32),
+                  first=first, shape=(4,))
+    network = replace(network, layers=(*network.layers, layer), readout=mapper_readout(votes))
+    target = mapper_target(neurons=256, axons=256, axons_per_neuron=1)
+    auto, every = (_cut(network, target, Recipe(split=split)) for split in ("auto", "radix"))
+    assert set(every.price["layers"]) == {"conv", "wide"}
+    assert cost_of(auto) <= cost_of(every)
+    assert len(auto.shards) < 100
 
 
 def test_a_neuron_with_one_axon_has_a_copy_for_each() -> None:

@@ -68,18 +68,25 @@ def cost_of(partition: Partition) -> float:
 
 
 def plan_as(network: ThresholdNetwork, target: Target, recipe: Recipe, kind: str, seen: U8 | None = None) -> Attempt:
-    """The first way with this kind of split that fits, or what the way lacks that comes nearest.
+    """The way with this kind of split that fits, or what the way lacks that comes nearest.
 
-    With "auto" only neurons are split that fit no core, and else also layers whose channels cannot share a core;
-    each is tried with the readout of the recipe and then with a burst.
+    With "auto" first only neurons are split that fit no core; if there are any, layers whose channels cannot share a
+    core are split too, and the cheaper of both is taken. Each is tried with the readout of the recipe, then with a burst.
     """
     best: Attempt | None = None
+    fits: dict[bool, Partition] = {}
     for cut_bundles, way in _ways(recipe):
+        if cut_bundles in fits:
+            continue
         got = _attempt(network, target, replace(way, split=kind), cut_bundles, seen)
         if got[0] is not None and not got[1]:
-            return got
-        if best is None or _misses(got) < _misses(best):
+            if got[0].price["method"] == "none":
+                return got
+            fits[cut_bundles] = got[0]
+        elif best is None or _misses(got) < _misses(best):
             best = got
+    if fits:
+        return min(fits.values(), key=cost_of), ()
     assert best is not None
     return None, best[1]
 
