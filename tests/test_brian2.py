@@ -11,6 +11,7 @@ from dataclasses import replace
 import brian2 as b2
 import numpy as np
 import pytest
+from brian2.devices.device import reset_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,6 +201,21 @@ def test_a_schedule_that_a_user_prefers_changes_nothing():
         agrees(program, program_drive(program, 1, 2, 9, 0.5))
     finally:
         b2.prefs.core.network.default_schedule = old
+
+
+def test_a_device_that_compiles_programs_is_left_alone_and_comes_back(tmp_path):
+    b2.set_device("cpp_standalone", build_on_run=False, directory=str(tmp_path))
+    try:
+        mine = b2.get_device()
+        program = dense(np.random.default_rng(12), 9, 5)
+        agrees(program, program_drive(program, 1, 2, 9, 0.5))
+        assert b2.get_device() is mine
+        assert mine.build_options == {"directory": str(tmp_path)}
+        assert not mine.build_on_run
+    finally:
+        b2.get_device().reinit()
+        reset_device()
+    assert b2.get_device() is b2.all_devices["runtime"]
 
 
 def test_a_run_says_nothing(tmp_path):

@@ -70,12 +70,12 @@ def test_the_plugin_is_exact_on_cython(cython_target):
 
 
 def test_a_standalone_program_is_exact(tmp_path):
-    """In a process of its own, as the device is set for good: frames, a decision, a group on a finer clock, a TimedArray."""
+    """In a process of its own, as the device is set for good: frames, a decision, a group on a finer clock, and thirty programs behind a TimedArray."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.brian2_standalone", str(tmp_path / "build")],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == {
-        "classes": True, "sums": True, "decisions": True, "programs": True, "later": True, "timed": True,
+        "simulator": True, "classes": True, "sums": True, "decisions": True, "programs": True, "later": True,
     }  # fmt: skip

@@ -23,10 +23,13 @@ from hypothesis import strategies as st
 import spikebnn
 from spikebnn.brian2 import MappedNet, embed
 from spikebnn.errors import InputError
+from spikebnn.fold import FoldOptions
+from spikebnn.importers import save
 from spikebnn.program import NO_FLOOR
 from spikebnn.simulate import layout
 from spikebnn.simulate.reference import Reference
 from spikebnn.simulate.wiring import last_tick, line_count
+from tests import zoo
 from tests.strategies_program import make_core, make_program, program_any, program_bits, program_layered
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,6 +142,33 @@ def test_scores_classes_and_decisions_are_those_of_a_run(target):
     frames = np.rint(np.asarray((won.t - bnn.latency + bnn.clock.dt) / bnn.period))
     np.testing.assert_array_equal(frames, np.arange(len(x)))
     np.testing.assert_array_equal(bnn.classes(3, 4), want.classes[3:7])
+
+
+@pytest.mark.parametrize("name", ["negative_gamma", "binarynet_mlp", "votes", "strict_heaviside"])
+def test_a_decision_is_by_the_score_whatever_comes_after_the_sum(name, tmp_path):
+    """A batch norm with a negative factor in six-tick frames with controls, an offset before a log-softmax, a scale,
+    and three ticks without a frame before the first sums."""
+    model, example = zoo.member(name)
+    save(model, example, tmp_path / "net.pt")
+    program = spikebnn.map(tmp_path / "net.pt", "truenorth-sim")
+    x = zoo.more_input(example, 5).numpy()
+    want = spikebnn.run(program, x)
+    bnn = MappedNet(program, x, decide=True)
+    won = SpikeMonitor(bnn.decision)
+    Network(bnn, won).run(bnn.duration(len(x)))
+    np.testing.assert_array_equal(bnn.scores(), want.scores)
+    np.testing.assert_array_equal(np.asarray(won.i), want.classes)
+
+
+def test_scores_made_of_several_sums_are_not_decided_inside(tmp_path):
+    model, example = zoo.member("xnor_alpha")
+    save(model, example, tmp_path / "net.pt")
+    program = spikebnn.map(tmp_path / "net.pt", "loihi-sim", options=FoldOptions(host="auto"))
+    refused(
+        "the network's scores are made of several sums each (aten.linear.default comes after the sums), "
+        "and decide=True compares sums one by one; use classes() after the run",
+        lambda: MappedNet(program, decide=True),
+    )
 
 
 def test_equal_scores_go_to_the_first_class_and_one_class_always_wins():

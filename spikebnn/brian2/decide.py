@@ -1,8 +1,8 @@
 """A group that decides: one neuron per score, and the one with the highest score spikes once per frame.
 
 Scores are compared exactly, without floats: every sum that the readout can reach is ranked beforehand by the
-network's own score for it, before its tail (a softmax, say), rounded as the network rounds. Equal scores go to
-the first class, as argmax does.
+network's own score for it, rounded as the network rounds; only a softmax at the very end, which keeps their order,
+is left out. Equal scores go to the first class, as argmax does.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 
+from spikebnn import ops
 from spikebnn.arrays import F64, I64
 from spikebnn.brian2 import order
 from spikebnn.brian2.build import EXACT, Maker
 from spikebnn.brian2.links import Links
 from spikebnn.encode import decode
 from spikebnn.errors import InputError
+from spikebnn.network import Network
 from spikebnn.program import MEMORYLESS, Program
 from spikebnn.simulate.wiring import last_tick
 
+RESHAPE = frozenset(
+    {"aten.view.default", "aten.reshape.default", "aten.flatten.using_ints", "aten._unsafe_view.default"}
+)
 LARGEST = 4_000_000  # entries of the table of ranks
 
 
@@ -39,7 +44,8 @@ def decision(maker: Maker, program: Program, of: Links, neurons: Any, outputs: I
             "use classes() after the run"
         )
     table = f"{maker.name}_ranks"
-    due = "t_in_timesteps >= done and (t_in_timesteps - done) % frame_ticks == 0"
+    ends = "(t_in_timesteps - done) % frame_ticks == 0"  # also of the window before the first frame's
+    due = f"t_in_timesteps >= done and {ends}"
     group = maker.group(
         "decision", len(least),
         "total : integer\nrank : integer\nbeaten : integer\nleast : integer (constant)\nnumber : integer (constant)\n"
@@ -61,7 +67,7 @@ def decision(maker: Maker, program: Program, of: Links, neurons: Any, outputs: I
         late = (done - program.period + 1) - starts
         maker.synapses("reads", neurons, group, (outputs, rows[:, 0], late), "total_post += 1", order.COUNT)
         group.run_regularly(
-            f"total = total*int(not ({due}))",
+            f"total = total*int(not ({ends}))",
             when=order.SLOT,
             order=order.CLEAR,
             name=f"{maker.name}_recount",
@@ -115,6 +121,23 @@ def _ranks(program: Program, of: Links) -> tuple[I64, F64]:
             f"the {len(low)} sums reach up to {values} values each, more than a table of {LARGEST} entries holds, "
             "and decide=True needs one; use classes() after the run"
         )
-    plain = decode(replace(program.decoder, tail=None), low + np.arange(values)[:, None])
-    _, ranks = np.unique(plain.reshape(values, len(low)), return_inverse=True)
+    scores = decode(replace(program.decoder, tail=_one_by_one(program)), low + np.arange(values)[:, None])
+    _, ranks = np.unique(scores.reshape(values, len(low)), return_inverse=True)
     return low, ranks.reshape(values, len(low)).astype(np.float64)
+
+
+def _one_by_one(program: Program) -> Network | None:
+    """The readout's tail without a softmax at its end; each score must come from its own sum alone."""
+    tail = program.decoder.tail
+    if tail is None:
+        return None
+    nodes, outputs = tail.nodes, tail.outputs
+    while nodes and nodes[-1].op in ops.TAIL and nodes[-1].outs == outputs:
+        outputs, nodes = (nodes[-1].args[0].name,), nodes[:-1]
+    mixing = [node.op for node in nodes if node.op not in ops.POINTWISE | ops.COPY | RESHAPE]
+    if mixing:
+        raise InputError(
+            f"the network's scores are made of several sums each ({mixing[0]} comes after the sums), "
+            "and decide=True compares sums one by one; use classes() after the run"
+        )
+    return replace(tail, nodes=nodes, outputs=outputs) if nodes else None

@@ -5,9 +5,13 @@ Calls start at rest: Brian2's network is made once for a number of streams, stor
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 
+import brian2 as b2
 import numpy as np
+from brian2.devices.device import reset_device
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.brian2.batch import Batch, lanes
@@ -50,7 +54,7 @@ class Brian2Session:
         if not spikes.size:
             return Trace(spikes=spikes, membranes=membranes)
         wanted, place = np.unique(watch, return_inverse=True)
-        with warnings.catch_warnings():
+        with _at_run_time(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of what Brian2 itself calls
             batch = self._for(streams, wanted)
             for first in range(0, streams, batch.streams):
@@ -72,3 +76,16 @@ class Brian2Session:
             self._batch = None  # gives back its memory before the next one takes its own
             self._batch = (key, Batch(self.program, self.links, self.lanes, words, watch))
         return self._batch[1]
+
+
+@contextlib.contextmanager
+def _at_run_time() -> Iterator[None]:
+    """Brian2's runtime device, for a while, where the user has chosen one that compiles whole programs."""
+    if b2.get_device() is b2.all_devices["runtime"]:
+        yield
+        return
+    b2.set_device("runtime")
+    try:
+        yield
+    finally:
+        reset_device()
