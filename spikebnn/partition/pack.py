@@ -28,6 +28,9 @@ class NoRoom(Exception):
     """A single neuron does not fit an empty core."""
 
 
+Tried = dict[tuple[str, str, int, int, float], list[tuple[Way, bool]]]  # orders that were found for a bank
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """What is left on a core that other banks have begun to fill."""
@@ -40,12 +43,12 @@ class Gap:
 
 def pack(
     bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target, price: float = 0.0,
-    gaps: Sequence[Gap] = (),
+    gaps: Sequence[Gap] = (), tried: Tried | None = None,
 ) -> list[tuple[Part, int | None]]:
     """Parts that hold `copies` (neurons,) columns of each neuron, each with the gap that it fills, or None.
 
     Each column leaves over `edges` (neurons,); `late` (signals,) marks sources that need a delay of their own; `price`
-    is what an axon costs in cores. Orders
+    is what an axon costs in cores; `tried` remembers the orders of banks that are packed again. Orders
     of the pieces by tiles of many shapes are tried on a box from the middle, each with pieces kept whole
     and torn; the cheapest ones are tried in full. Raises NoRoom where one neuron does not fit an empty core.
     """
@@ -55,17 +58,15 @@ def pack(
     if not len(cut.neuron):
         return []
     spot = bank.spot[cut.neuron[cut.first[:-1]]]
-    some = sample(spot, max(LEAST, SAMPLE * len(spot) // max(1, len(cut.key))))
-    tried: dict[bytes, list[tuple[float, Way, bool]]] = {}
-    for way in ways(spot):
-        order = laid(spot[some], way)
-        if order.tobytes() not in tried:
-            line = _line(cut, some[order], copies, edges, late, signals)
-            tried[order.tobytes()] = [
-                (_cost(_fill(line, room, tear, TRY_CORES), price), way, tear) for tear in (False, True)
-            ]
+    name = (bank.name, bank.role, len(cut.first), len(cut.key), price)
+    if tried is None or name not in tried:
+        finals = _chosen(cut, spot, copies, edges, late, signals, room, price)
+        if tried is not None:
+            tried[name] = finals
+    else:
+        finals = tried[name]
     best: tuple[float, list[tuple[Part, int | None]]] | None = None
-    for _, way, tear in sorted((t for both in tried.values() for t in both), key=lambda t: t[0])[:FINALS]:
+    for way, tear in finals:
         line = _line(cut, laid(spot, way), copies, edges, late, signals)
         cores = _fill(line, room, tear, None, [_narrowed(room, gap, bank, target) for gap in gaps])
         cost = _cost(cores, price)
@@ -73,6 +74,25 @@ def pack(
             best = cost, [(_part(bank, index, line, core, values, signals), core.gap) for core in cores]
     assert best is not None
     return best[1]
+
+
+def _chosen(
+    cut: Pieces, spot: Array, copies: I64, edges: I64, late: Array, signals: int, room: Room, price: float
+) -> list[tuple[Way, bool]]:
+    """The orders, with pieces torn or whole, that cost least on a sample."""
+    if len(np.unique(cut.key)) == len(cut.key):  # nothing is shared, whatever the order
+        return [((1, 1, 0), False), ((1, 1, 0), True)]
+    some = sample(spot, max(LEAST, SAMPLE * len(spot) // max(1, len(cut.key))))
+    seen: set[bytes] = set()
+    costs: list[tuple[float, Way, bool]] = []
+    for way in ways(spot):
+        order = laid(spot[some], way)
+        if order.tobytes() in seen:
+            continue
+        seen.add(order.tobytes())
+        line = _line(cut, some[order], copies, edges, late, signals)
+        costs += [(_cost(_fill(line, room, tear, TRY_CORES), price), way, tear) for tear in (False, True)]
+    return [(way, tear) for _, way, tear in sorted(costs, key=lambda cost: cost[0])[:FINALS]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from spikebnn.partition.ease import eased
 from spikebnn.partition.join import Bin, gaps_of, join
 from spikebnn.partition.limits import bank_violations, core_violations, far_too_many
 from spikebnn.partition.lower import Lowered, lower
-from spikebnn.partition.pack import NoRoom, pack
+from spikebnn.partition.pack import NoRoom, Tried, pack
 from spikebnn.partition.price import price
 from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
@@ -135,6 +135,7 @@ def _attempt(
     for bank in lowered.banks:
         violations += bank_violations(bank, membrane and bank.role == "readout", target)
     splitters: frozenset[str] = frozenset()
+    tried: Tried = {}
     while True:
         plan = schedule(
             lowered.banks, lowered.layers, network.inputs, spread, lowered.signals, splitters, target
@@ -145,7 +146,7 @@ def _attempt(
         far = far_too_many(_by_layer(plan, bound), bound.cores, target)
         if far is not None:
             return None, (*violations, far)
-        packed = _pack_backward(plan, heard, splitters, network.inputs, target)
+        packed = _pack_backward(plan, heard, splitters, network.inputs, target, tried)
         if isinstance(packed, Violation):
             return None, (*violations, packed)
         if isinstance(packed, str):
@@ -214,7 +215,7 @@ def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
 
 
 def _pack_backward(
-    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target
+    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target, tried: Tried
 ) -> list[Bin] | str | Violation:
     """The parts of each core, in the order of banks; or the name of a bank whose readers should read relays.
 
@@ -230,13 +231,13 @@ def _pack_backward(
         gaps = gaps_of(plan.banks, open_bins, target)
         price = _price_of_axon(bank, inputs, target)
         try:
-            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps)
+            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps, tried)
         except NoRoom:
             return _no_room(bank, target)
         parts = [part for part, _ in packed]
         copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
         if copied and bank.name not in splitters and _relays_are_cheaper(
-            bank, parts, demand, heard, inputs, plan.signals, target
+            bank, parts, demand, heard, inputs, plan.signals, target, tried
         ):
             return bank.name
         for part, gap in packed:
@@ -266,7 +267,8 @@ def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
 
 
 def _relays_are_cheaper(
-    bank: Bank, parts: Sequence[Part], demand: Demand, heard: I64, inputs: int, signals: int, target: Target
+    bank: Bank, parts: Sequence[Part], demand: Demand, heard: I64, inputs: int, signals: int, target: Target,
+    tried: Tried,
 ) -> bool:
     """Compare copies in place with a relay per neuron that is copied instead.
 
@@ -275,10 +277,10 @@ def _relays_are_cheaper(
     own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
     copy = relay(bank, own, bank.first, bank.layer)
     wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
-    relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target)]
+    relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target, tried=tried)]
     asked = with_readers(no_demand(signals), relays)
     thin, few = copies_of(bank, asked, heard, target)
-    rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target)]
+    rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target, tried=tried)]
     return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
 
 
