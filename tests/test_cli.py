@@ -47,7 +47,7 @@ def told(capsys, *words, code=0):
 def test_map_says_what_it_made(capsys, tmp_path):
     out = told(capsys, "map", NET, "--target", "truenorth-sim", "-o", tmp_path / "a.sbnn")
     assert re.search(r"^target +truenorth-sim$", out, re.MULTILINE)
-    assert re.search(r"^cores +\d+$", out, re.MULTILINE)
+    assert re.search(r"^cores +\d+, \d\.\d\d times the least possible, \d+ by \w+", out, re.MULTILINE)
 
 
 def test_map_writes_beside_nobody_and_names_the_program_after_the_network(capsys, tmp_path, monkeypatch):
@@ -102,7 +102,7 @@ def test_a_target_of_ones_own_goes_by_its_path(capsys, bench, tmp_path):
     assert main(words) == 2
     sentence = "the program was mapped for 'mine', a target file of your own; name it: --target mine.toml"
     assert capsys.readouterr().err == f"spikebnn: error: {sentence}\n"
-    assert told(capsys, *words, "--target", own).startswith("mine, 200 frames")
+    assert told(capsys, *words, "--target", own).splitlines()[1].startswith("mine, 200 frames")
 
 
 def test_a_shipped_name_does_not_price_what_was_mapped_for_an_edited_copy(capsys, bench, tmp_path):
@@ -119,7 +119,7 @@ def test_a_shipped_name_does_not_price_what_was_mapped_for_an_edited_copy(capsys
     head = f"spikebnn: error: the program was mapped for another file named truenorth-sim ({digests}); "
     assert main(words) == 2
     assert capsys.readouterr().err == f"{head}give the file it was mapped with: --target FILE\n"
-    assert told(capsys, *words, "--target", own).startswith("truenorth-sim, 200 frames")
+    assert told(capsys, *words, "--target", own).splitlines()[1].startswith("truenorth-sim, 200 frames")
     scenario = tmp_path / "s.toml"
     scenario.write_text(f'[source]\nfile = "{TEST}"\nrate = 10.0\n[network]\nprogram = "a.sbnn"\n', encoding="utf-8")
     assert main(["stream", str(scenario), "--limit", "4"]) == 2

@@ -113,5 +113,5 @@ def _traffic(placement: dict[str, Any] | None) -> list[str]:
 
 def _bound(facts: dict[str, Any]) -> str:
     """How near the cores are to the fewest that are possible."""
-    least, by = facts["lower_bound_cores"], next(iter(facts["bound"]), "")
-    return f"; {least} at least, by {by}: {facts['cores'] / least:.2f} times that" if least and by else ""
+    least, by = facts.get("lower_bound_cores", 0), next(iter(facts.get("bound", {})), "")
+    return f", {facts['cores'] / least:.2f} times the least possible, {least} by {by}" if least and by else ""
