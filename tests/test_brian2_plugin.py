@@ -391,6 +391,60 @@ def test_store_and_restore_in_the_middle_of_a_frame():
         np.testing.assert_array_equal(again.classes(), spikebnn.run(vowel, some).classes)
 
 
+def test_frames_that_were_presented_come_back_with_the_state_that_was_stored():
+    program, x = vowels()
+    bnn = MappedNet(program, x[:4])
+    network = Network(bnn)
+    network.store()
+    for _ in range(2):
+        network.run(bnn.duration(4))
+        np.testing.assert_array_equal(bnn.sums(), spikebnn.run(program, x[:4]).sums)
+        bnn.present(x[4:9])
+        network.run(bnn.duration(5))
+        np.testing.assert_array_equal(bnn.sums(), spikebnn.run(program, x[4:9]).sums)
+        network.restore()
+
+
+@pytest.mark.parametrize("target", ["loihi-sim", "truenorth-sim"])
+def test_frames_that_began_before_the_net_joined_are_refused(target):
+    program, x = vowels(target)
+    other, bnn = b2.NeuronGroup(1, "v : 1"), MappedNet(program, x)
+    network = Network(other)
+    network.run(3 * ms)
+    network.add(bnn)
+    network.run(3 * ms + bnn.duration(len(x)))
+    with pytest.raises(InputError, match=r"frame 0 of .* began before .* since 3. ms; frames from \d+ on"):
+        bnn.classes()
+    first = -(-3 // program.period)
+    want = spikebnn.run(program, x).sums[first:]
+    np.testing.assert_array_equal(bnn.sums(first, len(want)), want)
+    late = MappedNet(program, x, start=network.t)
+    network.add(late)
+    network.run(late.duration(len(x)))
+    np.testing.assert_array_equal(late.sums(), spikebnn.run(program, x).sums)
+
+
+def test_a_net_that_was_left_out_of_a_run_does_not_go_on():
+    bnn, other = MappedNet(relay(), np.ones((9, 3), np.uint8)), b2.NeuronGroup(1, "v : 1")
+    network = Network(bnn, other)
+    network.run(2 * ms)
+    bnn.active = False
+    network.run(4 * ms)
+    bnn.active = True
+    with pytest.raises(BrianObjectException) as told:
+        network.run(2 * ms)
+    assert "was run until 2. ms and left out of the run after that, until 6. ms" in str(told.value.__cause__)
+
+
+def test_no_frames_have_no_classes_and_a_time_that_has_passed_is_refused():
+    program, x = vowels()
+    bnn = MappedNet(program, x[:0])
+    b2.run(5 * ms)
+    assert bnn.classes().shape == (0,)
+    with pytest.raises(InputError, match=r"at=2. ms has passed: it is 5. ms in"):
+        bnn.present(x, at=2 * ms)
+
+
 def test_objects_come_and_go():
     """Added later, given twice, given in a list, switched off, removed; two unnamed ones do not clash."""
     one, two = MappedNet(relay(), np.ones((4, 3), np.uint8)), MappedNet(relay(), np.ones((4, 3), np.uint8))

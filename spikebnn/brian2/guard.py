@@ -87,6 +87,15 @@ def check_run(net: Any) -> None:
         check_schedule(net, network)
 
 
+def check_ticks(net: Any, ended: int | None, begins: int) -> None:
+    """Raise where a run leaves out ticks after the last one: what was under way would arrive that much later."""
+    if ended is not None and begins > ended:
+        raise InputError(
+            f"{net.name} was run until {ended * net.clock.dt} and left out of the run after that, until "
+            f"{begins * net.clock.dt}, so its spikes would be late; let it run along, or make a new one with start="
+        )
+
+
 def running(net: Any) -> list[Any]:
     """The networks that hold this object."""
     out = []

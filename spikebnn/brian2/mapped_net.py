@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from spikebnn.arrays import F64, I64, Array
 from spikebnn.brian2 import build, order
 from spikebnn.brian2.arrange import arrange
 from spikebnn.brian2.decide import decision
-from spikebnn.brian2.guard import check_run, check_source
+from spikebnn.brian2.guard import check_run, check_source, check_ticks
 from spikebnn.brian2.links import links
 from spikebnn.brian2.read import played, sums
 from spikebnn.encode import decode, encode
@@ -24,6 +25,8 @@ from spikebnn.errors import InputError
 from spikebnn.program import Program
 from spikebnn.sbnn import load
 from spikebnn.simulate.wiring import last_tick
+
+PLAYED = ("_neuron_index", "_spike_time")  # what a SpikeGeneratorGroup keeps beside its stored variables
 
 
 class MappedNet(b2.BrianObject):  # type: ignore[misc]
@@ -64,12 +67,15 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
         decide: bool = False,
         name: str = "spikebnn*",
     ) -> None:
+        program = program if isinstance(program, Program) else load(program)
         b2.BrianObject.__init__(self, dt=1 * b2.ms if dt is None else dt, when=order.SLOT, name=name)
-        self.program = program if isinstance(program, Program) else load(program)
+        self.program = program
         self.tick_seconds = float(self.clock.dt_)
         self.first_tick = self._tick(start, "start")
         self.source: Any = None
         self._shown: tuple[int, int] | None = None  # first frame, and number of frames, presented last
+        self._joined: int | None = None  # the tick in which its first run began
+        self._ended: int | None = None  # one past the last tick that was run
         self._arranged, of = arrange(self.program), links(self.program)
         self._maker = maker = build.Maker(self.name, self.clock, self.first_tick)
         place, count = self._arranged.place, self.program.inputs
@@ -155,6 +161,8 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
                 f"at={at} is not the beginning of a frame: frames of {self.name} begin "
                 f"every {self.period} from {self.first_tick * self.clock.dt} on"
             )
+        if at is not None and tick < self._now():
+            raise InputError(f"at={at} has passed: it is {self._now() * self.clock.dt} in {self.name}")
         line, ticks = played(bits, period, self.first_tick + first * period)
         self.inputs.set_spikes(line, ticks * self.clock.dt, sorted=True)
         self._shown = (first, len(bits))
@@ -172,6 +180,13 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
                 f"frames {begin} to {begin + count - 1} of {self.name} are wanted, and {complete} are complete; "
                 f"they are at {self.first_tick * self.clock.dt + self.duration(begin + count)}"
             )
+        met = -(-max(0, (self._joined or 0) - self.first_tick) // self.program.period)
+        if count and begin < met:
+            raise InputError(
+                f"frame {begin} of {self.name} began before {self.name} was in a run, which it is since "
+                f"{(self._joined or 0) * self.clock.dt}; frames from {met} on are complete. To begin there, "
+                "make it with start= the time of the network that it joins"
+            )
         return sums(self, begin, count)
 
     def scores(self, first: int | None = None, frames: int | None = None) -> F64:
@@ -181,17 +196,37 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
     def classes(self, first: int | None = None, frames: int | None = None) -> I64:
         """The class with the highest score (frames,); see `sums`."""
         scores = self.scores(first, frames)
-        return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1))
+        return np.asarray(scores.reshape(len(scores), math.prod(scores.shape[1:])).argmax(axis=1))
 
     def before_run(self, run_namespace: Any) -> None:
         """Refuse what would not be exact, before the first tick."""
         check_run(self)
+        if b2.get_device() is b2.all_devices["runtime"]:
+            check_ticks(self, self._ended, self._now())
+            self._joined = self._now() if self._joined is None else self._joined
         known = getattr(
             b2.get_device(), "synapses", None
         )  # Brian2's standalone device looks for Synapses only among
         if known is not None:  # the objects that a user added to a Network, and not inside them
             known |= {part for part in self.contained_objects if isinstance(part, b2.Synapses)}
         super().before_run(run_namespace)
+
+    def after_run(self) -> None:
+        """Note how far the run came."""
+        super().after_run()
+        if b2.get_device() is b2.all_devices["runtime"]:
+            self._ended = self._now()
+
+    def _full_state(self) -> dict[str, Any]:
+        """For store(): which frames are played, which Brian2 stores only in part, and what was run."""
+        kept = {name: getattr(self.inputs, name) for name in PLAYED if hasattr(self.inputs, name)}
+        return {"played": kept, "run": (self._shown, self._joined, self._ended)}
+
+    def _restore_from_full_state(self, state: Mapping[str, Any]) -> None:
+        """For restore()."""
+        for name, value in state["played"].items():
+            setattr(self.inputs, name, value)
+        self._shown, self._joined, self._ended = state["run"]
 
     def _readout(self) -> Any:
         """The monitor from which sums are read: spikes, or membranes before the reset."""
