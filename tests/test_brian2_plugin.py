@@ -582,6 +582,18 @@ def test_what_cannot_be_a_source_is_refused_in_one_sentence():
     Network(whole, four, silent, noise).run(0 * ms)
 
 
+def test_a_net_that_is_refused_leaves_no_warnings():
+    program, x = vowels()
+    with catch_logs() as logged:
+        for source in (x[:, :3], "net.npz", b2.TimedArray(np.zeros((2, 2)), dt=1 * ms)):
+            with pytest.raises((InputError, ValueError)):
+                MappedNet(program, source)
+        with pytest.raises(InputError, match="none.sbnn cannot be read"):
+            MappedNet("none.sbnn")
+        gc.collect()
+    assert not logged
+
+
 def test_times_that_are_no_ticks_are_refused_in_one_sentence():
     program = vowels()[0]
     refused(

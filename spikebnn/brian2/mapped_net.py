@@ -54,6 +54,7 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
     """
 
     add_to_magic_network = True
+    _REFUSED = "none"  # the network of a part of a MappedNet that was never made
 
     def __init__(
         self,
@@ -76,8 +77,18 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
         self._shown: tuple[int, int] | None = None  # first frame, and number of frames, presented last
         self._joined: int | None = None  # the tick in which its first run began
         self._ended: int | None = None  # one past the last tick that was run
+        self._maker = build.Maker(self.name, self.clock, self.first_tick)
+        try:
+            self._make(source, index, record, decide)
+        except BaseException:  # Brian2 warns of every object that goes without having been in a network
+            for part in (self, *self._maker.made):
+                part._network = self._REFUSED  # noqa: SLF001
+            raise
+
+    def _make(self, source: Any, index: Any, record: bool, decide: bool) -> None:
+        """Make all parts."""
         self._arranged, of = arrange(self.program), links(self.program)
-        self._maker = maker = build.Maker(self.name, self.clock, self.first_tick)
+        maker = self._maker
         place, count = self._arranged.place, self.program.inputs
 
         if isinstance(source, b2.TimedArray):
