@@ -20,6 +20,7 @@ import spikebnn.lava
 from spikebnn.arrays import Array, door
 from spikebnn.errors import InputError
 from spikebnn.lava.feed import present, step_of
+from spikebnn.lava.guard import run_steps
 from spikebnn.lava.ordinary import check_ordinary
 from spikebnn.lava.ports import Ports, Pulses, Sums, described
 from spikebnn.lava.worker import Worker
@@ -156,7 +157,7 @@ def test_a_run_in_pieces_goes_on_where_it_stopped(served, tmp_path):
     got, want = ask(served, tmp_path, "in_pieces", dense(), spikes(8)), wanted(dense(), spikes(8))
     np.testing.assert_array_equal(np.array(got["early"])[:, :5], want[:, :5])
     np.testing.assert_array_equal(got["out"], want)
-    assert got["none"] == "a run takes 1 step or more, and 0 are asked for"
+    assert got["none"] == "a run takes a whole number of steps, 1 or more, and 0 was asked for"
     assert got["again"] == (
         "InputError: this graph was stopped, and Lava cannot run it again; make its Processes anew"
     )
@@ -295,6 +296,17 @@ def test_wrong_controls_and_neurons_have_their_sentences():
         described(dense(), 1, None, "both")
     with pytest.raises(InputError, match="neurons are numbered 0 to 4, and 5 is to be watched"):
         described(dense(), 1, np.array([0, 5]), "inside")
+
+
+def test_what_cannot_be_presented_or_stepped_has_its_sentence():
+    for batch in (0, 2.0, True):
+        with pytest.raises(InputError, match="batch is the number of copies side by side, 1 or more"):
+            present(dense(), np.zeros((2, 6), np.uint8), batch=batch)
+    with pytest.raises(InputError, match="frames are counted from 0, and the step of frame -1 is asked for"):
+        step_of(dense(), -1)
+    for steps in (0, 2.5, True):  # Lava waits for ever in a run of 2.5 steps
+        with pytest.raises(InputError, match="a run takes a whole number of steps, 1 or more, and"):
+            run_steps(None, steps, None)
 
 
 def in_steps(program: Program, bits: Array) -> Array:

@@ -209,6 +209,20 @@ def test_in_a_users_own_program_a_forgotten_stop_hangs_nothing(tmp_path, body, c
     assert not segments(done.pid)
 
 
+def test_a_net_that_is_refused_says_one_sentence_and_nothing_else(tmp_path):
+    made = "from spikebnn.lava import MappedNet\ntry:\n    MappedNet('none.sbnn')\nexcept Exception as e:\n    print(e)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{made}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.startswith("the program file none.sbnn cannot be read")
+    assert "Exception ignored" not in done.stderr
+
+
 def test_a_program_started_with_another_start_method_is_told_why(tmp_path):
     ask = "import multiprocessing as m; m.set_start_method(M); from spikebnn.lava import MappedNet; print(MappedNet.__name__)"
     for method, said in (
@@ -259,6 +273,16 @@ def test_an_interpreter_that_is_named_must_be_there_and_have_lava(monkeypatch, t
         SimulatorMissing,
         match=r"where Lava is not installed .*PackageNotFoundError.*; there run: .*bare -m pip install lava-nc==0\.10\.0",
     ):
+        Lava()
+
+
+def test_an_interpreter_that_says_nothing_is_not_waited_for(monkeypatch, tmp_path):
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 30\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv(worker.PYTHON, str(silent))
+    monkeypatch.setattr("spikebnn.lava.simulator.ASKED", 0.2)
+    with pytest.raises(SimulatorMissing, match=r"silent, which did not tell its version of Lava in 0\.2 s"):
         Lava()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.encode import encode
+from spikebnn.errors import InputError
 from spikebnn.program import Program
 
 
@@ -16,6 +17,8 @@ def present(program: Program, x: Array, batch: int = 1, dtype: type = np.int32) 
     b + batch, b + 2 * batch, ... A frame starts every `program.period` steps, and the steps end with the one in
     which the last frame's sums leave the network; see `step_of`.
     """
+    if type(batch) is bool or not isinstance(batch, (int, np.integer)) or batch < 1:
+        raise InputError(f"batch is the number of copies side by side, 1 or more, and {batch!r} was given")
     bits = encode(program.encoder, np.asarray(x))  # (frames, presentation ticks, inputs)
     rounds = -(-len(bits) // batch)
     out: Array = np.zeros((batch, program.inputs, step_of(program, rounds - 1) + 1 if rounds else 0), dtype)
@@ -31,6 +34,8 @@ def step_of(program: Program, frame: int) -> int:
     They hold it for `program.period` steps. The step is one more than the program's own latency, because what
     a network does in a tick leaves it in the next step.
     """
+    if frame < 0:
+        raise InputError(f"frames are counted from 0, and the step of frame {frame} is asked for")
     return frame * program.period + complete(program)
 
 

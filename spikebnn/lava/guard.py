@@ -49,10 +49,10 @@ def run_steps(
     `process` is any Process of the graph; `limit` is a number of seconds after which the run is given up (none:
     never). After an error the graph's children are gone, and the graph cannot be run again.
     """
+    if type(steps) is bool or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise InputError(f"a run takes a whole number of steps, 1 or more, and {steps!r} was asked for")
     from lava.magma.core.run_conditions import RunSteps
 
-    if steps < 1:
-        raise InputError(f"a run takes 1 step or more, and {steps} are asked for")
     clean_exit()
     if process.runtime is None:
         try:
@@ -64,7 +64,7 @@ def run_steps(
     if _over(runtime):  # a run would crash
         raise InputError("this graph was stopped, and Lava cannot run it again; make its Processes anew")
     began = time.monotonic()
-    process.run(condition=RunSteps(num_steps=steps, blocking=False), run_cfg=run_cfg)
+    process.run(condition=RunSteps(num_steps=int(steps), blocking=False), run_cfg=run_cfg)
     while not all(port.probe() for port in runtime.service_to_runtime):
         failure = _failure(runtime)
         if failure:

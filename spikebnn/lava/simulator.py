@@ -22,6 +22,8 @@ from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.wiring import wire
 from spikebnn.threshold import plain_readout
 
+ASKED = 60.0  # seconds that another interpreter has to tell its version of Lava
+
 
 class Lava:
     """The registry's entry; making it starts nothing, but says whether Lava is there.
@@ -117,7 +119,13 @@ def _version_in(python: str) -> str:
             check=False,
             stdin=subprocess.DEVNULL,
             cwd=os.sep,
+            timeout=ASKED,
         )
+    except subprocess.TimeoutExpired:
+        raise SimulatorMissing(
+            f"{worker.PYTHON} names {python}, which did not tell its version of Lava in {ASKED:g} s; name the python "
+            f"of an environment with lava-nc, or unset it"
+        ) from None
     except OSError as why:
         raise SimulatorMissing(
             f"{worker.PYTHON} names {python}, which cannot be started ({why.strerror}); name the python of an "

@@ -75,4 +75,4 @@ class MappedNet(AbstractProcess):
 
     def stop(self) -> None:
         """Stop the graph, also where an Injector has nothing more to send; a second call does nothing."""
-        stop(self.runtime)
+        stop(getattr(self, "_runtime", None))  # none where its making was refused
