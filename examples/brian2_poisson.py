@@ -77,4 +77,6 @@ def main(utterances: int = 100) -> float:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2 or not all(word.isdecimal() and int(word) for word in sys.argv[1:]):
+        sys.exit("usage: brian2_poisson.py [utterances, 1 or more]")
     main(*map(int, sys.argv[1:]))

@@ -38,6 +38,8 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=370, help="utterances (default: all 370)")
     parser.add_argument("--target", default="loihi-sim", help="chip to map for (default: loihi-sim)")
     chosen = parser.parse_args()
+    if chosen.limit < 1:
+        parser.error("--limit is a number of utterances, 1 or more")
     frames = data.load(HERE / "japanese_vowels" / "test.npz")
     x, y = frames.x[: chosen.limit], frames.y[: chosen.limit]
     program = spikebnn.map(HERE / "japanese_vowels" / "net.pt", chosen.target)
