@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from spikebnn.arrays import Array
@@ -17,7 +19,8 @@ def present(program: Program, x: Array, batch: int = 1, dtype: type = np.int32) 
     b + batch, b + 2 * batch, ... A frame starts every `program.period` steps, and the steps end with the one in
     which the last frame's sums leave the network; see `step_of`.
     """
-    if type(batch) is bool or not isinstance(batch, (int, np.integer)) or batch < 1:
+    given: Any = batch
+    if type(given) is bool or not isinstance(given, (int, np.integer)) or given < 1:
         raise InputError(f"batch is the number of copies side by side, 1 or more, and {batch!r} was given")
     bits = encode(program.encoder, np.asarray(x))  # (frames, presentation ticks, inputs)
     rounds = -(-len(bits) // batch)

@@ -49,7 +49,8 @@ def run_steps(
     `process` is any Process of the graph; `limit` is a number of seconds after which the run is given up (none:
     never). After an error the graph's children are gone, and the graph cannot be run again.
     """
-    if type(steps) is bool or not isinstance(steps, (int, np.integer)) or steps < 1:
+    given: Any = steps
+    if type(given) is bool or not isinstance(given, (int, np.integer)) or given < 1:
         raise InputError(f"a run takes a whole number of steps, 1 or more, and {steps!r} was asked for")
     from lava.magma.core.run_conditions import RunSteps
 
