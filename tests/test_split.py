@@ -372,3 +372,16 @@ def test_scores_wider_than_a_core_are_read_in_digits_where_that_is_cheaper() -> 
     assert program.period < bursts.period
     inputs = rng.integers(0, 2, (20, 40))
     np.testing.assert_array_equal(mapper_run(program, inputs)[0], execute(network, inputs)[1])
+
+
+def test_auto_buys_no_chip_for_a_quicker_split() -> None:
+    """On as many chips as one wishes the quicker split is taken; where "exact" needs one chip less, it is given up."""
+    rng = np.random.default_rng(5)
+    network = _one_layer(rng.choice([-1, 1], (40, 40)), rng.integers(-3, 4, 40))
+    tile = mapper_target(neurons=24, axons=24, axon_types=4)
+    cores = {kind: len(split(network, tile, Recipe(split=kind)).shards) for kind in ("exact", "radix")}
+    assert cores["exact"] < cores["radix"]
+    small = replace(tile, topology=replace(tile.topology, width=cores["exact"], height=1, chips=50))
+    assert split(network, small, Recipe()).price["method"] == "exact"
+    large = replace(tile, topology=replace(tile.topology, width=4 * cores["radix"], height=1, chips=50))
+    assert split(network, large, Recipe()).price["method"] != "exact"

@@ -64,14 +64,16 @@ def core_violations(
     )
 
 
-def far_too_many(neurons: Mapping[str, float], least: int, target: Target) -> Violation | None:
-    """The violation of a network that needs many times the cores that there are; nothing of it is packed.
+def far_too_many(
+    neurons: Mapping[str, float], least: int, target: Target, room: int | None = None
+) -> Violation | None:
+    """The violation of a network that needs many times the cores that there are, or more than `room`; it is not packed.
 
     `neurons` are the cores that the neurons of each layer fill, `least` is a lower bound on all cores.
     """
     t = target.topology
     each = max(0, t.width * t.height - len(t.dead_cores))
-    if least <= FAR * each * t.chips:
+    if least <= (FAR * each * t.chips if room is None else room):
         return None
     worst = max(neurons, key=lambda name: neurons[name])
     shares = ", ".join(f"{name} {int(np.ceil(share))}" for name, share in neurons.items() if share)

@@ -41,19 +41,27 @@ Attempt = tuple[Partition | None, tuple[Violation, ...]]
 def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | None = None) -> Attempt:
     """The plan of the recipe, or what the way lacks that comes nearest, with all that it hides.
 
-    "auto" takes the cheapest of the lossless kinds of split, by `cost_of`, where anything must be split at all. `seen`
-    (frames, bits) are all bits of the network on calibration frames, which lossy kinds ask for.
+    "auto" takes the cheapest of the lossless kinds of split, by `cost_of`, where anything must be split at all; it never
+    takes more chips than "exact" needs, if that fits. `seen` (frames, bits) are all bits of the network on calibration
+    frames, which lossy kinds ask for.
     """
     hopeless = _hopeless(network, target, recipe, seen)
     if hopeless:
         return None, hopeless
     got = plan_as(network, target, recipe, "exact" if recipe.split == "auto" else recipe.split, seen)
     if recipe.split == "auto" and (got[0] is None or has_choice(got[0])):
-        others = (plan_as(network, target, recipe, kind, seen) for kind in lossless() if kind != "exact")
+        room = None if got[0] is None else _chips(len(got[0].shards), target)
+        others = (plan_as(network, target, recipe, kind, seen, room) for kind in lossless() if kind != "exact")
         fits = [plan for plan, _ in (got, *others) if plan is not None]
         if fits:
             return min(fits, key=cost_of), ()
     return got if got[0] is not None else (None, all_violations(network, target, recipe, got[1]))
+
+
+def _chips(cores: int, target: Target) -> int:
+    """The cores of as many chips as so many cores take."""
+    each = max(1, target.topology.width * target.topology.height - len(target.topology.dead_cores))
+    return -(-cores // each) * each
 
 
 def has_choice(plan: Partition) -> bool:
@@ -67,8 +75,10 @@ def cost_of(partition: Partition) -> float:
     return float(partition.price["ticks_cores"] if known is None else known)
 
 
-def plan_as(network: ThresholdNetwork, target: Target, recipe: Recipe, kind: str, seen: U8 | None = None) -> Attempt:
-    """The way with this kind of split that fits, or what the way lacks that comes nearest.
+def plan_as(
+    network: ThresholdNetwork, target: Target, recipe: Recipe, kind: str, seen: U8 | None = None, room: int | None = None
+) -> Attempt:
+    """The way with this kind of split that fits, or what the way lacks that comes nearest; given up above `room` cores.
 
     With "auto" first only neurons are split that fit no core; if there are any, layers whose channels cannot share a
     core are split too, and the cheaper of both is taken. Each is tried with the readout of the recipe, then with a burst.
@@ -78,13 +88,15 @@ def plan_as(network: ThresholdNetwork, target: Target, recipe: Recipe, kind: str
     for cut_bundles, way in _ways(recipe):
         if cut_bundles in fits:
             continue
-        got = _attempt(network, target, replace(way, split=kind), cut_bundles, seen)
+        got = _attempt(network, target, replace(way, split=kind), cut_bundles, seen, room)
         if got[0] is not None and not got[1]:
             if got[0].price["method"] == "none":
                 return got
             fits[cut_bundles] = got[0]
         elif best is None or _misses(got) < _misses(best):
             best = got
+        if room is not None and got[0] is None and any(v.what == "cores" for v in got[1]):
+            break  # no other way to build it is so much smaller
     if fits:
         return min(fits.values(), key=cost_of), ()
     assert best is not None
@@ -124,7 +136,8 @@ def _ways(recipe: Recipe) -> Iterator[tuple[bool, Recipe]]:
 
 
 def _attempt(
-    network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bundles: bool, seen: U8 | None = None
+    network: ThresholdNetwork, target: Target, recipe: Recipe, cut_bundles: bool, seen: U8 | None = None,
+    room: int | None = None,
 ) -> Attempt:
     spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
     layers, readout = settle(network, spread)
@@ -143,7 +156,7 @@ def _attempt(
         violations += plan.violations
         heard = _heard(plan, read, bool(violations))
         bound = lower_bound(plan.banks, heard, target)
-        far = far_too_many(_by_layer(plan, bound), bound.cores, target)
+        far = far_too_many(_by_layer(plan, bound), bound.cores, target, room)
         if far is not None:
             return None, (*violations, far)
         packed = _pack_backward(plan, heard, splitters, network.inputs, target, tried)
