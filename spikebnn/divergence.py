@@ -9,7 +9,7 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.program import MEMORYLESS, Program
 from spikebnn.simulate import Answer, Session
-from spikebnn.simulate.layout import drive
+from spikebnn.simulate.layout import FRAMES_PER_STREAM, drive
 from spikebnn.threshold import Synapses, ThresholdNetwork, execute, sums
 
 
@@ -61,14 +61,16 @@ def wrong_spike(
     place: tuple[int, int, int],
     answer: Answer,
 ) -> Divergence:
-    """Name a wrong spike: run its frame once more and watch the neuron's membrane."""
+    """Name a wrong spike: run its frame once more, among those of its stream, and watch the neuron's membrane."""
     frame, start, number = place
     core = int(np.searchsorted(program.first, number, side="right")) - 1
     neuron = number - program.first[core]
     image = program.cores[core]
     lines = bits[frame : frame + 1]
-    trace = session.ticks(drive(program, lines), np.array([number]))
-    window = slice(start, start + program.period)
+    begin = frame - frame % FRAMES_PER_STREAM
+    trace = session.ticks(drive(program, bits[begin : begin + FRAMES_PER_STREAM]), np.array([number]))
+    ahead = (frame - begin) * program.period
+    window = slice(ahead + start, ahead + start + program.period)
     fired = np.flatnonzero(trace.spikes[0, window, number])
     tick = start + (int(fired[0]) if len(fired) else program.period - 1 if program.period > 1 else 0)
     layer = program.layers[image.layer[neuron]].name
@@ -86,7 +88,7 @@ def wrong_spike(
         core=core,
         neuron=int(neuron),
         unit=unit,
-        sum=int(trace.membranes[0, tick, 0]) - int(image.leak[neuron]),
+        sum=int(trace.membranes[0, ahead + tick, 0]) - int(image.leak[neuron]),
         expected_sum=total - int(wanted.threshold[unit]) + threshold,
         threshold=threshold,
         expected=float(total >= int(wanted.threshold[unit])),
@@ -124,8 +126,10 @@ def wrong_sum(
     table, expected = np.concatenate(rows), np.concatenate(wanted, axis=1)
     leak = np.concatenate([core.leak for core in program.cores])[table[:, 0]]
     for frame in range(len(lines)):
-        seen = session.ticks(drive(program, lines[frame : frame + 1]), table[:, 0]).membranes[0]
-        got = seen[table[:, 4], np.arange(len(table))] - leak
+        begin = frame - frame % FRAMES_PER_STREAM
+        if frame == begin:
+            seen = session.ticks(drive(program, lines[begin : begin + FRAMES_PER_STREAM]), table[:, 0]).membranes[0]
+        got = seen[(frame - begin) * program.period + table[:, 4], np.arange(len(table))] - leak
         wrong = np.flatnonzero(got != expected[frame])
         if len(wrong):
             k = int(wrong[np.argmin(table[wrong, 4])])
