@@ -35,6 +35,7 @@ from spikebnn.split.kinds import lossless
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
+SPARE = 2  # times the cores that may be taken, from which on packing is given up
 Attempt = tuple[Partition | None, tuple[Violation, ...]]
 
 
@@ -50,7 +51,8 @@ def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U
         return None, hopeless
     got = plan_as(network, target, recipe, "exact" if recipe.split == "auto" else recipe.split, seen)
     if recipe.split == "auto" and (got[0] is None or has_choice(got[0])):
-        room = None if got[0] is None else _chips(len(got[0].shards), target)
+        there = target.topology.chips * _chips(1, target)
+        room = there if got[0] is None else min(there, _chips(len(got[0].shards), target))
         others = (plan_as(network, target, recipe, kind, seen, room) for kind in lossless() if kind != "exact")
         fits = [plan for plan, _ in (got, *others) if plan is not None]
         if fits:
@@ -159,7 +161,7 @@ def _attempt(
         far = far_too_many(_by_layer(plan, bound), bound.cores, target, room)
         if far is not None:
             return None, (*violations, far)
-        packed = _pack_backward(plan, heard, splitters, network.inputs, target, tried)
+        packed = _pack_backward(plan, heard, splitters, network.inputs, target, tried, room)
         if isinstance(packed, Violation):
             return None, (*violations, packed)
         if isinstance(packed, str):
@@ -228,7 +230,8 @@ def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
 
 
 def _pack_backward(
-    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target, tried: Tried
+    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target, tried: Tried,
+    room: int | None = None,
 ) -> list[Bin] | str | Violation:
     """The parts of each core, in the order of banks; or the name of a bank whose readers should read relays.
 
@@ -257,6 +260,8 @@ def _pack_backward(
             if gap is not None:
                 open_bins[gap].append(part)
         bins.append([[part] for part, gap in packed if gap is None])
+        if room is not None and not fills and sum(map(len, bins)) > SPARE * room:  # small layers may still share cores
+            return far_too_many({bank.name: float(len(packed))}, sum(map(len, bins)), target, room) or _no_room(bank, target)
         demand = with_readers(demand, parts)
     return [held for group in reversed(bins) for held in group]
 
