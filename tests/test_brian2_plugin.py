@@ -762,3 +762,17 @@ def test_the_benchmark_is_exact_and_names_its_ways():
         "brian2 on numpy, 2 streams",
     ]
     assert all(row["frames_per_second"] > 0 for row in rows)
+
+
+def test_a_pulse_that_is_named_twice_counts_once():
+    core = make_core(
+        1, [(0, 1, np.ones(1), np.ones((1, 1)))], np.array([3]), np.array([-1]), np.array([1]), np.array([-1]),
+        np.array([0]), np.array([0]),
+    )  # fmt: skip
+    program = make_program([core], [], [(1, 0, 0, 0)], 1, [(1, 0), (1, 0), (1, 3)], 3, outputs=[(0, 0, 0)], base=[0])
+    bits = np.zeros((4, 1, 1), np.uint8)
+    drive = drive_of(program, bits)
+    net = MappedNet(program, generator(drive, 1, 0.5 * ms, 0, name="twice"), dt=0.5 * ms)
+    spikes = SpikeMonitor(net.neurons)
+    Network(net.source, net, spikes).run(net.duration(4))
+    np.testing.assert_array_equal(raster(net, spikes, len(drive), 0), slow_twin(program, drive))

@@ -152,9 +152,15 @@ def heard_inputs(maker: Maker, source: Any, chosen: I64) -> tuple[Any, Any]:
     return inputs, link
 
 
+def _pulses(program: Program) -> I64:
+    """The pulses (line, tick of the period), each once, however often the program names it."""
+    rows = program.controls.astype(np.int64)
+    return np.unique(np.stack([rows[:, 0], rows[:, 1] % program.period], axis=1), axis=0)
+
+
 def controls(maker: Maker, program: Program) -> Any:
     """Lines that pulse by themselves, one neuron for each pulse of a period; None where there are none."""
-    rows = program.controls
+    rows = _pulses(program)
     if not len(rows):
         return None
     group = maker.group(
@@ -163,7 +169,7 @@ def controls(maker: Maker, program: Program) -> Any:
         order.FIRE_INPUTS, reset="",
         threshold="t_in_timesteps >= first_tick and (t_in_timesteps - first_tick) % frame_ticks == phase",
     )  # fmt: skip
-    group.phase, group.frame_ticks = rows[:, 1] % program.period, program.period
+    group.phase, group.frame_ticks = rows[:, 1], program.period
     maker.waits(group)
     return group
 
@@ -245,7 +251,7 @@ def _arrivals(program: Program, of: Links, place: I64) -> dict[str, I64]:
     pulses = [
         (pulse, axon, late)
         for line, axon, late in feeds.tolist()
-        for pulse in np.flatnonzero(program.controls[:, 0] == line).tolist()
+        for pulse in np.flatnonzero(_pulses(program)[:, 0] == line).tolist()
     ]
     routes = np.stack([place[of.routes[:, 0]], of.routes[:, 1], of.routes[:, 2] - 1], axis=1)
     return {"input": inputs, "control": np.array(pulses, np.int64).reshape(-1, 3), "neuron": routes}
