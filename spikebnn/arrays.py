@@ -44,3 +44,11 @@ def pack_bits(bits: Array) -> U8:
 def unpack_bits(packed: U8, width: int) -> U8:
     """Undo `pack_bits`; `width` is the length of the last axis before packing."""
     return np.unpackbits(packed, axis=-1, count=width, bitorder="little")
+
+
+def aligned(size: int, dtype: DTypeLike) -> Array:
+    """Zeros (size,) on a 64-byte boundary, which NumPy does not promise and vector loads want."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64 // item, dtype)
+    skip = (-raw.ctypes.data % 64) // item
+    return raw[skip : skip + size]

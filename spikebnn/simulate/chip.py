@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, Array, unpack_bits
+from spikebnn.arrays import I64, U8, Array, aligned, unpack_bits
 from spikebnn.errors import InputError
 from spikebnn.program import CLEAR, MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.wiring import wire
@@ -58,7 +58,7 @@ class Chip:
 
     def rest(self) -> None:
         """Back to V = 0 with nothing under way."""
-        self.v = _aligned(self.size, np.int16)
+        self.v = aligned(self.size, np.int16)
         self.ring = np.zeros((self.threads, self.slots * self.words), np.uint64)
         self.hot = np.ones(len(self.program.cores), np.int64)
         self.tick = 0
@@ -141,7 +141,7 @@ class Chip:
         self.cores[:, WATCHED] = self.cores[:, WATCH] < self.cores[:, WATCH_END]
 
     def _parameters(self, base: Array) -> None:
-        self.threshold = _aligned(self.size, np.int16)
+        self.threshold = aligned(self.size, np.int16)
         self.threshold[:] = LARGEST
         leak, floor = _Steps(0), _Steps(-LARGEST - 1)
         kinds = np.zeros((self.size, 4), bool)  # memoryless, zero, subtract, floor clears
@@ -200,7 +200,7 @@ class Chip:
             events = max(events, sum(plane.stop - plane.start for plane in core.planes))
         self.events = events
         self.planes = np.array(planes, np.int64).reshape(-1, 4)
-        self.crossbar = _aligned(size + 8, np.uint32)
+        self.crossbar = aligned(size + 8, np.uint32)
         if bits:
             np.concatenate(bits, out=self.crossbar[:size])
         self.scales = scales.joined()
@@ -252,7 +252,7 @@ class _Steps:
         return self.size - len(row)
 
     def joined(self) -> Array:
-        out = _aligned(self.size + GROUP, np.int16)
+        out = aligned(self.size + GROUP, np.int16)
         np.concatenate(self.parts, out=out[: self.size])
         return out
 
@@ -269,14 +269,6 @@ def _narrow(what: str, values: Array) -> None:
         raise TooWide(
             f"{what} of {int(values[np.abs(values.astype(np.int64)).argmax()])} does not fit 16 bits"
         )
-
-
-def _aligned(size: int, kind: Any) -> Array:
-    """Zeros on a 64-byte boundary, which NumPy does not promise."""
-    item = np.dtype(kind).itemsize
-    raw = np.zeros(size + 64 // item, kind)
-    skip = (-raw.ctypes.data % 64) // item
-    return raw[skip : skip + size]
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from spikebnn.simulate.rows import I16, I32, I64, ROW, every, ones, row
+from spikebnn.simulate.rows import I16, I32, I64, ROW, every, lowest, ones, row
 
 LANES16 = ir.VectorType(I16, 32)
 BITS32 = ir.VectorType(ir.IntType(1), 32)
@@ -31,16 +31,6 @@ def _as16(builder, value):
 
 def _mask(builder, word):
     return builder.bitcast(builder.trunc(word, I32), BITS32)
-
-
-@intrinsic
-def lowest(typing, word):
-    """The place of the lowest set bit; the word is not 0."""
-
-    def make(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.uint64(types.uint64), make
 
 
 @intrinsic

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import I64, U64, Array
+from spikebnn.arrays import I64, U64, Array, aligned
 from spikebnn.program import Program
 from spikebnn.simulate.arriving import Fed, joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
@@ -20,8 +20,8 @@ from spikebnn.simulate.wiring import Wiring
 BLOCK = 8  # words of a row: 512 neurons
 (
     WORDS_FIRST, WORDS_END, JOIN_FIRST, JOIN_END, SEGMENTS, SEGMENTS_END, OUT, BLOCKS, LEVEL, WIDTH, ZERO_ROW, FULL,
-    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, EVEN, RUNS, RUNS_END,
-) = range(23)  # fmt: skip
+    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END,
+) = range(22)  # fmt: skip
 SMALL = 64  # neurons of a job up to which each is counted on its own, over all inputs
 
 
@@ -29,10 +29,10 @@ SMALL = 64  # neurons of a job up to which each is counted on its own, over all 
 class Course:
     """The kernel's tables; the columns of `job` are named above."""
 
-    job: I64  # (jobs, 23)
+    job: I64  # (jobs, 22)
     word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`
     mask: U64  # (entries,); which bits of the word the job reads
-    number: Array  # (64 * entries,) int32; input of the job, where rows do not stand as their bits
+    number: Array  # (64 * entries,) uint16; aligned; input of the job that a bit of a word is
     joins: I64  # (joins, 3): signal bit, first in `joined`, end
     joined: I64  # (entries,); signal bits that are one input together
     segments: I64  # (segments, 3): first word in weights, shift, sign
@@ -63,13 +63,16 @@ def follow(program: Program, wiring: Wiring) -> Course:
     return build.course()
 
 
-def course_bytes(program: Program, wiring: Wiring) -> int:
-    """What the weights of a course take at most: rows of 512 neurons for every axon, of two signs and each power of two."""
-    out = 0
+def course_fits(program: Program, wiring: Wiring, most: int) -> bool:
+    """Whether a course can be had: inputs are numbered in 16 bits, and the weights take at most so many bytes.
+
+    They are rows of 512 neurons for every axon, of two signs and each power of two.
+    """
+    size = 0
     for core in program.cores:
-        most = max((int(np.abs(plane.scale).max(initial=0)) for plane in core.planes), default=0)
-        out += 2 * most.bit_length() * core.axons * -(-core.neurons // (64 * BLOCK)) * 8 * BLOCK
-    return out
+        largest = max((int(np.abs(plane.scale).max(initial=0)) for plane in core.planes), default=0)
+        size += 2 * largest.bit_length() * core.axons * -(-core.neurons // (64 * BLOCK)) * 8 * BLOCK
+    return size <= most and max((core.axons for core in program.cores), default=0) < 2**16
 
 
 @dataclass(slots=True, eq=False)
@@ -165,7 +168,7 @@ class _Build:
         self.words += blocks * BLOCK
         self.signal[neuron] = 64 * out + np.arange(len(neuron))
         few = int(len(neuron) <= SMALL)
-        words, first_word, even, place = self._inputs(bits)
+        words, first_word, place = self._inputs(bits)
         first_run, end_run, at = self._runs(bits) if few else (0, 0, place)
         program = self.program
         threshold = np.concatenate([program.cores[m.core].threshold[m.some] for m in members]).astype(
@@ -178,7 +181,7 @@ class _Build:
         segments, end = (
             self._few(weight, full, at)
             if few
-            else self._rows(weight, blocks, full, place, words if even else 0)
+            else self._rows(weight, blocks, full)
         )
         reads = self._reads(members, level + leak)
         reach = int((high + below).max(initial=0) + np.abs(level).max(initial=0)) + 2
@@ -189,8 +192,8 @@ class _Build:
         self.jobs.append(
             [
                 first_word, first_word + words, first_join, self.sizes["joins"], segments, end, out, blocks, first_level,
-                width, 64 * words if even else len(bits), full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
-                first_read, self.sizes["reads"], len(neuron), few, even, first_run, end_run,
+                width, len(bits), full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
+                first_read, self.sizes["reads"], len(neuron), few, first_run, end_run,
             ]
         )  # fmt: skip
         self.blocks += blocks
@@ -206,35 +209,30 @@ class _Build:
             self.put("joins", np.array([[self.seen[name], first, first + len(rows)]]))
         return self.seen[name]
 
-    def _inputs(self, bits: Array) -> tuple[int, int, int, Array]:
-        """Which words hold the inputs: how many, the first entry, whether rows stand at even places, and the place of each.
-
-        Rows that stand as their bits in the words need no table; where that leaves too many places empty, they do.
-        """
+    def _inputs(self, bits: Array) -> tuple[int, int, Array]:
+        """Which words hold the inputs: how many, the first entry, and the place of each input in the words."""
         word = np.where(bits >= 0, bits // 64, -1 - (-1 - bits) // 64)
         place = np.where(bits >= 0, bits % 64, (-1 - bits) % 64)
         used, which = np.unique(word, return_inverse=True)
         which = which.ravel()
         mask = np.zeros(len(used), np.uint64)
         np.bitwise_or.at(mask, which, np.uint64(1) << place.astype(np.uint64))
-        even = int(64 * len(used) <= 2 * len(bits) + 64)
         number = np.zeros(64 * len(used), np.int64)
         number[64 * which + place] = np.arange(len(bits))
         first = self.put("number", number)
         self.mask.append(mask)
         entry = self.put("word", np.stack([used, first + 64 * np.arange(len(used))], axis=1))
-        return len(used), entry, even, 64 * which + place
+        return len(used), entry, 64 * which + place
 
-    def _rows(self, weight: Array, blocks: int, full: int, place: Array, words: int) -> tuple[int, int]:
-        """Weights by block and input, rows of 512 neurons; inputs stand at their bits of `words` words, or without gaps."""
-        inputs = 64 * words or weight.shape[1]
-        at = place if words else np.arange(weight.shape[1])
+    def _rows(self, weight: Array, blocks: int, full: int) -> tuple[int, int]:
+        """Weights by block and input, rows of 512 neurons; the last row, of zeros, is for padding."""
+        inputs = weight.shape[1]
         parts = []
         for own, shift, sign in _parts(weight, full):
-            wide = np.zeros((blocks, inputs + 1, 64 * BLOCK), bool)  # the last row, of zeros, is for padding
+            wide = np.zeros((blocks, inputs + 1, 64 * BLOCK), bool)
             for block in range(blocks):
                 mine = own[64 * BLOCK * block : 64 * BLOCK * (block + 1)]
-                wide[block, at, : len(mine)] = mine.T
+                wide[block, :inputs, : len(mine)] = mine.T
             parts.append((wide, shift, sign))
         return self._segments(parts)
 
@@ -353,9 +351,9 @@ class _Build:
         runs[runs[:, 0] < 0, 0] = behind - BLOCK - runs[runs[:, 0] < 0, 0]
         words = behind + -(-len(self.seen) // 64)
         return Course(
-            job=np.array(self.jobs, np.int64).reshape(-1, 23),
-            weights=aligned(self.weights),
-            levels=aligned(self.levels),
+            job=np.array(self.jobs, np.int64).reshape(-1, 22),
+            weights=_joined(self.weights),
+            levels=_joined(self.levels),
             low=np.concatenate(self.lows),
             signals=words + -words % BLOCK,
             first=self.first,
@@ -364,10 +362,10 @@ class _Build:
             bit=self.signal[: self.wiring.neurons].copy(),
             lines=self.wiring.lines,
             blocks=self.blocks,
-            number=columns.pop("number").astype(np.int32),
+            number=_narrow(columns.pop("number")),
             **columns,
             mask=np.concatenate(self.mask),
-            masks=aligned(self.masks),
+            masks=_joined(self.masks),
         )
 
 
@@ -384,12 +382,16 @@ def _parts(weight: Array, full: int) -> list[tuple[Array, int, int]]:
     return out
 
 
-def aligned(parts: list[U64]) -> U64:
-    """The parts end to end, on a 64-byte boundary, which NumPy does not promise."""
-    size = sum(map(len, parts))
-    raw = np.zeros(size + 2 * BLOCK, np.uint64)
-    skip = -(raw.ctypes.data // 8) % 8
-    out = raw[skip : skip + size + BLOCK]
+def _joined(parts: list[U64]) -> U64:
+    """The parts end to end, with a row of zeros behind them, on a 64-byte boundary."""
+    out: U64 = aligned(sum(map(len, parts)) + BLOCK, np.uint64)
     if parts:
-        np.concatenate(parts, out=out[:size])
+        np.concatenate(parts, out=out[:-BLOCK])
+    return out
+
+
+def _narrow(number: I64) -> Array:
+    """Numbers of inputs in 16 bits, on a 64-byte boundary."""
+    out = aligned(len(number), np.uint16)
+    out[:] = number
     return out

@@ -18,6 +18,9 @@ from numba.extending import intrinsic
 
 from spikebnn.simulate.pack import bit_of
 from spikebnn.simulate.rows import (
+    COMPRESS,
+    I16,
+    I32,
     I64,
     ROW,
     WORDS,
@@ -28,6 +31,7 @@ from spikebnn.simulate.rows import (
     every,
     full,
     load,
+    lowest,
     ones,
     spread,
     store,
@@ -35,38 +39,26 @@ from spikebnn.simulate.rows import (
 )
 
 LONGEST = 4092  # rows that the adders count at once
-I8, I32 = ir.IntType(8), ir.IntType(32)
 
 
 @intrinsic
-def lowest(typing, word):
-    """The place of the lowest set bit; the word is not 0."""
+def squeeze(typing, number, first, mask, active, many):
+    """active[many :] = those of number[first : first + 32] that the mask has set, and behind them what means nothing."""
 
     def make(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.uint64(types.uint64), make
-
-
-@intrinsic
-def write_places(typing, places, byte, base, active, many):
-    """active[many : many + 8] = base + the places of the set bits of a byte, and more behind them that means nothing."""
-
-    def make(context, builder, signature, args):
-        b = builder
-        table = context.make_array(signature.args[0])(context, b, args[0]).data
-        out = context.make_array(signature.args[3])(context, b, args[3]).data
-        eight, wide = ir.VectorType(I8, 8), ir.VectorType(I32, 8)
-        entry = b.gep(table, [b.mul(args[1], ir.Constant(I64, 8))])
-        found = b.load(b.bitcast(entry, eight.as_pointer()))
-        found.align = 1
-        first = b.insert_element(ir.Constant(wide, ir.Undefined), b.trunc(args[2], I32), ir.Constant(I32, 0))
-        more = b.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
-        done = b.store(b.add(b.zext(found, wide), more), b.bitcast(b.gep(out, [args[4]]), wide.as_pointer()))
-        done.align = 4
+        source, target = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 3))
+        lanes, bits = ir.VectorType(I16, 32), ir.VectorType(ir.IntType(1), 32)
+        value = builder.load(builder.bitcast(builder.gep(source, [args[1]]), lanes.as_pointer()))
+        value.align = 64
+        kind, name = ir.FunctionType(lanes, [lanes, lanes, bits]), "llvm.x86.avx512.mask.compress.v32i16"
+        call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        where = builder.bitcast(builder.trunc(args[2], I32), bits)
+        found = builder.call(call, [value, ir.Constant(lanes, ir.Undefined), where])
+        done = builder.store(found, builder.bitcast(builder.gep(target, [args[4]]), lanes.as_pointer()))
+        done.align = 2
         return context.get_dummy_value()
 
-    return types.void(places, types.int64, types.int64, active, types.int64), make
+    return types.void(number, types.int64, types.uint64, active, types.int64), make
 
 
 @intrinsic
@@ -124,20 +116,18 @@ def _pack(eights, signals):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _list(signals, word, mask, first, end, number, even, zero, places, active):
+def _list(signals, word, mask, first, end, number, zero, active):
     """The active inputs of a job as numbers of rows, and padding to a multiple of four behind them; how many."""
     many = 0
     for e in range(first, end):
         value = signals[word[e, 0]] & mask[e]
-        if even:
-            base = 64 * (e - first)
-            for k in range(8):
-                byte = np.int64(value & np.uint64(255))
-                write_places(places, byte, base + 8 * k, active, many)
-                many += ones(np.uint64(byte))
-                value >>= np.uint64(8)
+        base = word[e, 1]
+        if COMPRESS:
+            squeeze(number, base, value, active, many)
+            some = ones(value & np.uint64(0xFFFFFFFF))
+            squeeze(number, base + 32, value >> np.uint64(32), active, many + some)
+            many += ones(value)
         else:
-            base = word[e, 1]
             while value != 0:
                 active[many] = number[base + np.int64(lowest(value))]
                 value &= value - np.uint64(1)
@@ -159,7 +149,7 @@ def _read(planes, to, width, numbers, lane):
 
 
 def _follow(
-    bits, signals, planes, active, numbers, places, job, word, mask, number, joins, joined, segments, weights, levels,
+    bits, signals, planes, active, numbers, job, word, mask, number, joins, joined, segments, weights, levels,
     low, groups, tallies, runs, masks, reads, membrane, steady,
     spike_counts, axon_counts, synapse_counts, sums,
 ):  # fmt: skip
@@ -185,7 +175,7 @@ def _follow(
             read = membrane and job[j, 16] < job[j, 17]
             if job[j, 19]:  # few neurons: each counts what it shares with the inputs
                 arrived, wide = np.int64(0), np.int64(0)
-                for e in range(job[j, 21], job[j, 22]):
+                for e in range(job[j, 20], job[j, 21]):
                     arrived += common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2])
                     wide += runs[e, 2]
                 fired = np.uint64(0)
@@ -195,7 +185,7 @@ def _follow(
                         total -= arrived
                     for s in range(first_segment, last_segment):
                         shared, at = np.int64(0), segments[s, 0] + n * wide
-                        for e in range(job[j, 21], job[j, 22]):
+                        for e in range(job[j, 20], job[j, 21]):
                             shared += common(here, runs[e, 0], weights, at, runs[e, 2])
                             at += runs[e, 2]
                         total += segments[s, 2] * (shared << segments[s, 1])
@@ -207,7 +197,7 @@ def _follow(
                         sums[f, reads[r, 1]] += numbers[reads[r, 0]] + reads[r, 2]
             else:
                 arrived = _list(
-                    here, word, mask, first_word, last_word, number, job[j, 20], job[j, 10], places, active
+                    here, word, mask, first_word, last_word, number, job[j, 10], active
                 )
                 added += arrived * blocks * (last_segment - first_segment)
                 for b in range(blocks):

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, U64, Array
-from spikebnn.simulate.follow import Course, aligned
+from spikebnn.arrays import I64, U8, U64, Array, aligned
+from spikebnn.simulate.follow import Course
 from spikebnn.simulate.lanes import Kernels
 
 MEMORY = 1 << 18  # bytes of signals that are kept at once
 MOST = 512  # frames at once
-PLACES = np.array([([k for k in range(8) if byte >> k & 1] + 8 * [0])[:8] for byte in range(256)], np.uint8)
 
 
 class Follower:
@@ -22,18 +21,18 @@ class Follower:
         self.course, self.kernels = course, kernels
         words = course.signals
         self.most = int(np.clip(MEMORY // (8 * words), 4, MOST))
-        self.flat: U64 = aligned([np.zeros((self.most + 1) * words, np.uint64)])[: (self.most + 1) * words]
+        self.flat: U64 = aligned((self.most + 1) * words, np.uint64)
         self.signals = self.flat.reshape(self.most + 1, words)
         widest = max((int(rows[1] - rows[0]) for rows in course.job.tolist()), default=0)
-        self.active = np.zeros(64 * widest + 16, np.int32)
+        self.active = np.zeros(64 * widest + 36, np.uint16)
         self.index = np.zeros(self.most + 4, np.int32)
-        self.planes: U64 = aligned([np.zeros(1024, np.uint64)])
+        self.planes: U64 = aligned(1024, np.uint64)
         self.numbers = np.zeros(512, np.int32)
         self.added = 0  # rows that the last run added
         self.totals = np.zeros(64 * (course.behind - course.first), np.int64)
         c = course
         self.tables: tuple[Any, ...] = (
-            self.planes, self.active, self.numbers, PLACES, c.job, c.word, c.mask, c.number, c.joins,
+            self.planes, self.active, self.numbers, c.job, c.word, c.mask, c.number, c.joins,
             c.joined, c.segments, c.weights, c.levels, c.low, c.groups, c.tallies, c.runs, c.masks, c.reads, membrane,
             c.steady,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, U64, Array
+from spikebnn.arrays import I64, U8, U64, Array, aligned
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate.inlet import Inlet
@@ -31,14 +31,14 @@ class State:
         self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
-        self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8)
+        self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8, np.uint64)
         outside = self.ring[plan.slots * plan.rows * 8 :].reshape(-1, 8)
-        packed = aligned(8 * (wiring.lines + 8))
+        packed = aligned(8 * (wiring.lines + 8), np.uint64)
         self.inlet = Inlet(plan.taps, wiring.lines, outside, packed, kernels[1])
         self.awake = np.zeros(len(plan.job) + 1, np.int64)
-        self.rows = aligned(8 * (2 * inputs + 1))
-        self.planes = aligned(SUPPORTS_AT + 512 * supports)
-        self.v = aligned(max(8, plan.state))
+        self.rows = aligned(8 * (2 * inputs + 1), np.uint64)
+        self.planes = aligned(SUPPORTS_AT + 512 * supports, np.uint64)
+        self.v = aligned(max(8, plan.state), np.uint64)
         self.numbers = np.zeros(LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
         self.counts = [np.zeros((frames, cores, LANES), np.int64) for _ in range(3)]
@@ -121,13 +121,6 @@ def watching(plan: Plan, wanted: Array) -> Plan:
     on = np.isin(neurons[:, 0], wanted)
     neurons[:, MEMBRANE], neurons[:, READS], neurons[:, READS_END] = on, place, place + on
     return replace(plan, neurons=neurons, reads=np.arange(len(wanted) + 1, dtype=np.int64))
-
-
-def aligned(words: int) -> U64:
-    """Zeros on a 64-byte boundary, which NumPy does not promise."""
-    raw = np.zeros(words + 8, np.uint64)
-    skip = -(raw.ctypes.data // 8) % 8
-    return raw[skip : skip + words]
 
 
 @lru_cache(maxsize=1)

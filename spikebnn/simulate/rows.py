@@ -19,14 +19,14 @@ WORDS = 8  # of 64 lanes in a row
 LANES = 64 * WORDS
 
 
-def _ternary_logic():
-    """Whether the code that Numba makes may use AVX-512: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES overrule the host."""
+def _has(feature):
+    """Whether the code that Numba makes may use a feature: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES overrule the host."""
     if config.CPU_NAME or config.CPU_FEATURES is not None:
-        return "+avx512f" in (config.CPU_FEATURES or "").split(",")
-    return bool(binding.get_host_cpu_features().get("avx512f"))
+        return f"+{feature}" in (config.CPU_FEATURES or "").split(",")
+    return bool(binding.get_host_cpu_features().get(feature))
 
 
-TERNARY = _ternary_logic()
+TERNARY, COMPRESS = _has("avx512f"), _has("avx512vbmi2")
 I16, I32, I64 = (ir.IntType(bits) for bits in (16, 32, 64))
 ROW, ROW32 = ir.VectorType(I64, WORDS), ir.VectorType(I32, 2 * WORDS)
 
@@ -146,6 +146,16 @@ def add_where(typing, total, number, mask):
         return builder.bitcast(builder.add(builder.bitcast(args[0], ROW32), more), ROW)
 
     return row(row, types.int32, types.uint64), make
+
+
+@intrinsic
+def lowest(typing, word):
+    """The place of the lowest set bit; the word is not 0."""
+
+    def make(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), make
 
 
 @intrinsic

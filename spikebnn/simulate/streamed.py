@@ -13,7 +13,7 @@ from typing import Any
 
 from spikebnn.arrays import I64, U8
 from spikebnn.program import Program
-from spikebnn.simulate.follow import BLOCK, Course, course_bytes, follow
+from spikebnn.simulate.follow import Course, course_fits, follow
 from spikebnn.simulate.follower import Follower, by_eights
 from spikebnn.simulate.lanes import LANES, READS_MEMBRANE, READS_SPIKES, Kernels, Out, State
 from spikebnn.simulate.lower import Plan, fit, lower
@@ -23,9 +23,9 @@ from spikebnn.simulate.wiring import Wiring
 FEW = 160  # frames up to which a block of 512 is not worth its while
 COURSE_BYTES = 1 << 30  # memory that the tables for following events may take
 SAMPLE = 16  # frames on which the work of following is looked at
-# Work in rows of 512 bits, measured on dense and convolutional programs: what follows a row that is added costs, and what a
-# neuron costs in a block of 512 frames, thresholds and counts included.
-PER_BLOCK, PER_NEURON = 60.0, 45.0
+# Work, in rows of 512 bits that follow an event and are added (0.7 ns each), measured on dense and convolutional programs:
+# a block of 512 frames has its index entries and its neurons; a frame that is followed, its events, blocks and jobs.
+PER_NEURON, PER_BLOCK, PER_JOB = 97.0, 20.0, 127.0
 
 
 class Streamed:
@@ -42,12 +42,14 @@ class Streamed:
     def frames(self, bits: U8, record: bool) -> Answer:
         """Frames (frames, inputs), bits, through the program."""
         out = Out(len(bits), len(self.program.cores), self.program, self.wiring, record)
-        parts = [slice(k, min(k + LANES, len(bits))) for k in range(0, len(bits), LANES)]
-        if len(bits) <= FEW and self._fits():
-            return out.answer([self._follow(bits, out, parts[0])])
-        spikes = [self._side_by_side(bits, out, parts[0])]
-        way = self._follow if parts[1:] and self._sparse(bits, out, parts[0]) else self._side_by_side
-        return out.answer(spikes + each(lambda some: way(bits, out, some), parts[1:], self.threads))
+        done, way, spikes = 0, self._side_by_side, []
+        if self._may_follow(len(bits)):
+            done = len(bits) if len(bits) <= FEW else SAMPLE
+            spikes.append(self._follow(bits, out, slice(0, done)))
+            if self._followers[-1].added / done + self._rest() < self._block():
+                way = self._follow
+        parts = [slice(k, min(k + LANES, len(bits))) for k in range(done, len(bits), LANES)]
+        return out.answer(spikes + each(lambda some: way(bits, out, some), parts, self.threads))
 
     def _side_by_side(self, bits: U8, out: Out, some: slice) -> I64:
         """At most 512 frames, one in each lane; the spikes of each neuron."""
@@ -81,22 +83,19 @@ class Streamed:
         self._followers.append(follower)
         return spikes
 
-    def _sparse(self, bits: U8, out: Out, done: slice) -> bool:
-        """Whether following events is the shorter way, by what happened in the frames that are done."""
-        plan = self.plan
-        side_by_side = (len(plan.index) + PER_NEURON * len(plan.neurons)) / LANES
-        blocks = self.wiring.neurons / (64 * BLOCK)
-        least = out.counts[2][done].sum() / (done.stop - done.start) / (64 * BLOCK)
-        if least + PER_BLOCK * blocks > side_by_side or not self._fits():
+    def _may_follow(self, frames: int) -> bool:
+        """Whether following events can be the shorter way: the frames decide, unless the program does."""
+        if self._course is None and not course_fits(self.program, self.wiring, COURSE_BYTES):
             return False
-        sample = slice(0, min(SAMPLE, done.stop))
-        trial = Out(sample.stop, len(self.program.cores), self.program, self.wiring, False)
-        self._follow(bits, trial, sample)
-        work = self._followers[-1].added / sample.stop
-        return bool(work + self.course.blocks * PER_BLOCK < side_by_side)
+        return frames <= FEW or self._rest() < self._block()
 
-    def _fits(self) -> bool:
-        return self._course is not None or course_bytes(self.program, self.wiring) <= COURSE_BYTES
+    def _rest(self) -> float:
+        """The work of following a frame in which nothing happens."""
+        return PER_BLOCK * self.course.blocks + PER_JOB * len(self.course.job)
+
+    def _block(self) -> float:
+        """A frame's share of the work of 512 frames side by side."""
+        return (len(self.plan.index) + PER_NEURON * len(self.plan.neurons)) / LANES
 
     @property
     def plan(self) -> Plan:
