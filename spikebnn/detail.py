@@ -15,7 +15,7 @@ from spikebnn.encode import encode
 from spikebnn.errors import InputError
 from spikebnn.labels import checked
 from spikebnn.program import Program
-from spikebnn.run import Run
+from spikebnn.run import Counts, Run
 from spikebnn.simulate import registry
 from spikebnn.simulate.layout import feed
 from spikebnn.simulate.wiring import last_tick
@@ -149,7 +149,15 @@ def _confusion(
 
 
 def _latency(run: Run, program: Program, target: Target) -> tuple[Spread | None, str]:
-    """Each frame's time from presentation to answer at best guesses, by the rule of `spikebnn.timing`."""
+    seconds, note = frame_seconds(run.counts, program, target)
+    return None if seconds is None else spread(seconds, "s"), note
+
+
+def frame_seconds(counts: Counts, program: Program, target: Target) -> tuple[F64 | None, str]:
+    """Each frame's time from presentation to answer at best guesses, by the rule of `spikebnn.timing`; and how it is known.
+
+    Seconds (frames,); None where the time does not depend on the frame, or where nobody published it.
+    """
     known = target.timing
     if "tick_min" in known:
         why = "the shortest tick was measured, and does not depend on the frame"
@@ -160,9 +168,9 @@ def _latency(run: Run, program: Program, target: Target) -> tuple[Spread | None,
             None,
             f"every frame takes {program.latency} ticks; there is no published time for {', '.join(missing)}",
         )
-    if not run.frames or not program.cores:
+    if not len(counts.spikes) or not program.cores:
         return None, "there is no frame to time"
-    counts, period = run.counts, program.period
+    period = program.period
     neurons = np.array([core.neurons for core in program.cores], np.float64) * period
     leaky = np.array([int((core.leak != 0).sum()) for core in program.cores], np.float64) * period
     active = np.minimum(neurons, counts.synaptic_events + leaky)
@@ -176,8 +184,8 @@ def _latency(run: Run, program: Program, target: Target) -> tuple[Spread | None,
         + sent * known["message"].v
         + counts.axon_events * known["message_in"].v
     )
-    seconds = program.latency * (load.max(axis=1) / period + known["barrier"].v)
-    return spread(seconds, "s"), (
+    seconds: F64 = program.latency * (load.max(axis=1) / period + known["barrier"].v)
+    return seconds, (
         f"{program.latency} ticks, each as long as the frame's busiest core needs, plus the barrier, at best guesses"
     )
 
@@ -211,7 +219,7 @@ def _raster(
     blocks = []
     for number, first in np.unique(np.stack([layer, start], axis=1), axis=0).tolist():
         many = int(((layer == number) & (start == first)).sum())
-        blocks.append(Block(layer=_name(program, number), start=int(first), neurons=many))
+        blocks.append(Block(layer=layer_name(program, number), start=int(first), neurons=many))
     return Raster(
         period=period,
         frames=tuple(range(count)),
@@ -222,7 +230,8 @@ def _raster(
     ), ""
 
 
-def _name(program: Program, number: int) -> str:
+def layer_name(program: Program, number: int) -> str:
+    """The name of a layer of the program's neurons."""
     return program.layers[number].name if 0 <= number < len(program.layers) else "auxiliary"
 
 

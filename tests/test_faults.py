@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 import spikebnn
 from spikebnn.arrays import unpack_bits
 from spikebnn.errors import InputError
+from spikebnn.fault_curve import FaultCurve, fault_curve
 from spikebnn.faults import KINDS, Faults
 from spikebnn.program import NO_FLOOR, NONE
 from spikebnn.simulate import registry
 from spikebnn.simulate.kept import Kept, remembers
-from spikebnn.stream import load_scenario, stream
+from spikebnn.stream import load_scenario, stream, sweep
 from tests.strategies_program import make_core, make_program, program_any, program_layered
 from tests.test_stream import chooser, one_hot, telemetry
 
@@ -142,7 +143,7 @@ def test_fewer_faults_are_among_more_of_them_and_another_seed_draws_others():
     assert ((more >= none).all(), abs((more[none == 0]).mean() - 0.1) < 0.02) == (True, True)
 
 
-@pytest.mark.parametrize("kind", ["packet-loss", "packet-copy", "bit-flip"])
+@pytest.mark.parametrize("kind", ["packet-loss", "packet-copy", "axon-flip", "membrane-flip"])
 def test_faults_in_the_run_do_not_depend_on_batches(kind):
     program = spikebnn.map(NET, "truenorth-sim")
     faults, bits = Faults(rates={kind: 0.05}, seed=3), bits_for(program, 40)
@@ -159,6 +160,127 @@ def test_faults_in_the_run_do_not_depend_on_batches(kind):
     np.testing.assert_array_equal(run([8, 4, 28]), whole)
     if kind != "packet-copy":  # a copy comes one tick late, to memoryless neurons of another frame
         assert (whole != plain).any()
+
+
+def test_a_membrane_flips_one_of_its_bits_and_stays_within_them():
+    faults = Faults(rates={"membrane-flip": 1.0}, seed=5)
+    v = np.array([[0, 1, -1, 100, -512, 511] * 50])
+    flipped = v.copy()
+    faults.strike(adder(), 10).membranes(np.array([3]), flipped)
+    changed = (flipped ^ v) & 1023
+    assert (changed > 0).all()
+    assert (changed & (changed - 1) == 0).all()  # a power of two: one bit
+    assert set(np.log2(changed).astype(int).ravel()) == set(range(10))
+    assert (flipped.min(), flipped.max()) >= (-512, 0)
+    assert flipped.max() <= 511
+    few = v.copy()
+    Faults(rates={"membrane-flip": 0.1}, seed=5).strike(adder(), 10).membranes(np.array([3]), few)
+    assert ((few == v) | (few == flipped)).all()
+    assert 0.02 < (few != v).mean() < 0.2
+
+
+def test_bits_of_the_synapses_flip_both_ways_and_fewer_are_among_more():
+    program = spikebnn.map(NET, "truenorth-sim")
+
+    def planes(rate):
+        broken = Faults(rates={"weight-flip": rate}, seed=1).damaged(program)
+        return np.concatenate([unpack_bits(p.bits, p.stop - p.start).ravel() for core in broken.cores for p in core.planes])
+
+    whole, few, many = planes(0.0), planes(0.05) != planes(0.0), planes(0.2) != planes(0.0)
+    assert (few <= many).all()
+    assert abs(many[whole == 1].mean() - 0.2) < 0.02
+    assert abs(many[whole == 0].mean() - 0.2) < 0.02
+
+
+def test_what_is_drawn_for_a_kind_does_not_depend_on_which_kinds_there_are():
+    """The same seed must draw the same faults in a later version that knows more kinds."""
+    x = Faults(rates={"sensor-dropout": 0.5}, seed=7).sensed(np.zeros((2, 8)), 100)
+    assert np.isnan(x).astype(int).tolist() == [[0, 0, 1, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("kind", ["packet-loss", "packet-copy", "axon-flip", "membrane-flip"])
+def test_faults_in_frames_apart_do_not_feel_how_they_are_cut(kind):
+    program = adder()
+    faults, bits = Faults(rates={kind: 0.3}, seed=3), bits_for(program, 30)
+
+    def run(sizes):
+        session, at, out = Kept(program, keep=False, strike=faults.strike(program), apart=True), 0, []
+        for size in sizes:
+            out.append(session.frames(bits[at : at + size]).sums)
+            at += size
+        return np.concatenate(out)
+
+    np.testing.assert_array_equal(run([30]), run([1, 6, 3, 20]))
+
+
+@pytest.fixture(scope="module")
+def shuttle():
+    from spikebnn import data
+    from spikebnn.targets import load_target
+
+    frames = data.load(NET.parent / "test.npz", 600)
+    return spikebnn.map(NET, "truenorth-sim"), load_target("truenorth-sim"), frames.x, frames.y
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_curve_on_plain_data_begins_with_the_unharmed_run_and_comes_again_from_its_seed(kind, shuttle):
+    program, target, x, y = shuttle
+    x, y = x[:120], y[:120]
+    one = fault_curve(program, target, x, y, kind=kind, rates=[0.0, 0.4], seed=2, simulator="reference")
+    run = spikebnn.run(program, x, simulator="reference")
+    first, last = one.points
+    assert (first.accuracy, first.agreement, first.missed) == (float((run.classes == y).mean()), 1.0, 0)
+    assert first.spikes == run.counts.spikes.sum() / 120
+    assert last != dataclasses.replace(first, rate=0.4) or kind == "packet-copy"  # which memoryless layers do not feel
+    assert fault_curve(program, target, x, y, kind=kind, rates=[0.4], seed=2, simulator="reference").points[0] == last
+    assert FaultCurve.from_dict(json.loads(json.dumps(one.as_dict()))) == one
+    if kind == "sensor-dropout":
+        assert last.missed > 100
+        zero = fault_curve(program, target, x, y, kind=kind, rates=[0.4], missing="zero", simulator="reference")
+        assert (zero.points[0].missed, zero.points[0].decisions) == (0, 120)
+
+
+def test_a_curve_over_seeds_has_a_worst_and_a_best(shuttle):
+    program, target, x, y = shuttle
+    kind = "dead-cores"
+    many = fault_curve(program, target, x, y, kind=kind, rates=[0.3], seed=4, repeats=5).points[0]
+    alone = [fault_curve(program, target, x, y, kind=kind, rates=[0.3], seed=4 + k).points[0].accuracy for k in range(5)]
+    assert (many.lowest, many.highest) == (min(alone), max(alone))
+    assert many.accuracy == pytest.approx(np.mean(alone))
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"kind": "bit-flip", "rates": [0]}, "^there is no fault 'bit-flip', did you mean axon-flip, weight-flip or membrane-flip; "),
+        ({"rates": []}, "^a curve of axon-flip needs a rate, such as 0, 0.01 and 0.1$"),
+        ({"rates": [float("nan")]}, "^the rate of axon-flip is a probability from 0 to 1, found nan$"),
+        ({"missing": "guess"}, "^a frame with a missing reading is treated by skip or zero, found 'guess'$"),
+        ({"repeats": 0}, "^a curve needs 1 seed or more, found 0$"),
+    ],
+)
+def test_a_curve_that_cannot_be_has_its_sentence(more, sentence, shuttle):
+    program, target, x, y = shuttle
+    with pytest.raises(InputError, match=sentence):
+        fault_curve(program, target, x, y, **{"kind": "axon-flip", "rates": [0.1], **more})
+
+
+def test_a_curve_of_a_stream_ends_where_nothing_works_and_misses_what_sensors_leave_out(tmp_path):
+    path = telemetry(tmp_path, chooser(), np.tile(one_hot([1]), (200, 1)), [1] * 200)
+    curve = sweep(path, "packet-loss", [0, 0.5, 1], repeats=2)
+    assert [point.accuracy for point in curve.points][::2] == [1.0, 0.0]
+    assert curve.points[1].lowest < curve.points[1].highest
+    misses = [point.missed for point in sweep(path, "sensor-dropout", [0, 0.1, 0.3, 1]).points]
+    assert misses == sorted(misses)
+    assert (misses[0], misses[-1]) == (0, 200)
+    assert sweep(path, "sensor-dropout", [1]).points[0].accuracy is None
+
+
+def test_a_live_source_has_no_curve(tmp_path):
+    plan = load_scenario(telemetry(tmp_path, chooser(), one_hot([1])))
+    plan = dataclasses.replace(plan, source=dataclasses.replace(plan.source, file="-"))
+    with pytest.raises(InputError, match="^- is a live source, which cannot be read once for every rate; record it to a file first$"):
+        sweep(plan, "packet-loss", [0])
 
 
 def test_every_packet_lost_is_no_input_at_all_but_for_controls():

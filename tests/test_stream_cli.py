@@ -106,7 +106,7 @@ def test_a_wav_file_goes_through_a_filter_bank(capsys, own):
         ((*OWN,), "row 1 is labelled 'x', which is none of the classes (0 to 2); name the classes in order"),
         ((*OWN, "--resume"), "to resume, name the checkpoint to go on from"),
         ((*OWN, "--encoder", "wavelet"), "there is no encoder 'wavelet'; known are affine, "),
-        ((*OWN, "--sweep", "bit-flip=0", "-o", "d.csv"), "--sweep runs the stream several times"),
+        ((*OWN, "--sweep", "axon-flip=0", "-o", "d.csv"), "--sweep runs the stream several times"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_one_sentence(capsys, words, sentence):

@@ -35,12 +35,19 @@ class Strike(Protocol):
         """Change active axons (streams, axons) of one tick in place."""
         ...
 
+    def membranes(self, ticks: I64, v: I64) -> None:
+        """Change membranes (streams, neurons) before one tick in place."""
+        ...
+
 
 class Kept:
-    """A program with its state; `frames` goes on where the last call ended if `keep`, and starts at rest if not."""
+    """A program with its state; `frames` goes on where the last call ended if `keep`, and starts at rest if not.
 
-    def __init__(self, program: Program, *, keep: bool, strike: Strike | None = None) -> None:
-        self.program, self.keep, self.strike = program, keep, strike
+    Frames that are `apart` each start at rest, so that no fault in one reaches the next, and no cut into calls matters.
+    """
+
+    def __init__(self, program: Program, *, keep: bool, strike: Strike | None = None, apart: bool = False) -> None:
+        self.program, self.keep, self.strike, self.apart = program, keep, strike, apart
         self.wiring: Wiring = wire(program)
         self.matrices = [weights(core).T.astype(np.float64) for core in program.cores]
         self.lines, self.routes = (_by_source(rows, many) for rows, many in (
@@ -57,7 +64,7 @@ class Kept:
         self._rest(1)
 
     def frames(self, bits: U8, record: bool = False) -> Answer:
-        """Present frames (frames, ticks, inputs), in streams of four from rest, or as the next ones of one stream."""
+        """Present frames (frames, ticks, inputs), in streams of four or one from rest, or as the next ones of one stream."""
         bits = layout.check_bits(self.program, bits)
         if self.keep:
             return self._go_on(bits, record)
@@ -65,7 +72,7 @@ class Kept:
         for first, stop in layout.blocks(
             len(bits), self.slots * self.wiring.axons + 40 * self.wiring.neurons
         ):
-            frames = layout.stacked(bits[first:stop])
+            frames = bits[first:stop, None] if self.apart else layout.stacked(bits[first:stop])
             tally = Tally(self.program, self.wiring, stop - first, frames.shape[1], record)
             self._rest(len(frames))
             self.begun = (self.done + first + np.arange(len(frames)) * frames.shape[1]) * self.program.period
@@ -122,6 +129,7 @@ class Kept:
         axons = self.ring[self.turn]
         if self.strike is not None:
             self.strike.axons(self.begun + tick, axons)
+            self.strike.membranes(self.begun + tick, self.v)
         fired = np.zeros(self.v.shape, np.uint8)
         seen = np.zeros_like(self.v)
         for number, core in enumerate(self.program.cores):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from spikebnn.stream.decisions import Decision
 from spikebnn.stream.plan import Scenario, SourcePlan
-from spikebnn.stream.play import Batch, stream
+from spikebnn.stream.play import stream
+from spikebnn.stream.record import Recorder
 from spikebnn.stream.report import StreamReport
 from spikebnn.stream.scenario import load_scenario, scenario_names, scenario_of
+from spikebnn.stream.sweep import sweep
 from spikebnn.stream.training import training_frames
+from spikebnn.stream.watch import Batch, Watch
 
-__all__ = ["Batch", "Decision", "Scenario", "SourcePlan", "StreamReport", "load_scenario", "scenario_names", "scenario_of",
-           "stream", "training_frames"]  # fmt: skip
+__all__ = ["Batch", "Decision", "Recorder", "Scenario", "SourcePlan", "StreamReport", "Watch", "load_scenario",
+           "scenario_names", "scenario_of", "stream", "sweep", "training_frames"]  # fmt: skip

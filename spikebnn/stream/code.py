@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,8 @@ class Coder:
 class EventCoder:
     """Events become rows, one a time bin, and go through the encoders that follow."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, see: Callable[[Rows], object] | None = None) -> None:
+        self.see = see
         stages = encoder.stages if isinstance(encoder, Chain) else (encoder,)
         first = stages[0]
         assert isinstance(first, EventFrames)
@@ -130,9 +131,10 @@ class EventCoder:
         fresh = number == 0
         self.next += len(out)
         none = np.zeros(len(out), bool)
-        return self.coder.push(
-            Rows(number=number, values=out, bad=none, mended=none, fresh=fresh, labels=None)
-        )
+        rows = Rows(number=number, values=out, bad=none, mended=none, fresh=fresh, labels=None)
+        if self.see is not None:
+            self.see(rows)
+        return self.coder.push(rows)
 
 
 def _any(flags: Array, first: Array, last: Array) -> Array:

@@ -99,11 +99,12 @@ def margins(scores: F64) -> F64:
 
 
 def present(windows: Windows, taken: Array, plan: Scenario, program: Program, session: Presents, *, bits: bool,
-            record: bool = False) -> tuple[F64, Answer]:  # fmt: skip
-    """The scores (windows, classes) and the answer of the windows that are taken."""
+            record: bool = False) -> tuple[F64, Answer, U8]:  # fmt: skip
+    """Scores (windows, classes), answer, and input bits (windows, ticks, inputs) of the windows that are taken."""
     x = frames(windows.values[taken], plan.order, program, windows.row[taken], bits=bits)
-    answer = session.frames(encode(program.encoder, x), record)
-    return decode(program.decoder, answer.sums).reshape(int(taken.sum()), -1), answer
+    inputs = encode(program.encoder, x)
+    answer = session.frames(inputs, record)
+    return decode(program.decoder, answer.sums).reshape(int(taken.sum()), -1), answer, inputs
 
 
 def frames(x: Array, order: str, program: Program, row: Array, *, bits: bool = False) -> Array:

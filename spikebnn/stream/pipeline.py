@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,14 +90,20 @@ class Feed:
     """
 
     def __init__(
-        self, plan: Scenario, source: Source, encoder: Encoder | None, shape: Shape, faults: Faults
+        self,
+        plan: Scenario,
+        source: Source,
+        encoder: Encoder | None,
+        shape: Shape,
+        faults: Faults,
+        see: Callable[[Rows], object] | None = None,
     ) -> None:
-        self.plan, self.source, self.shape, self.faults = plan, source, shape, faults
+        self.plan, self.source, self.shape, self.faults, self.see = plan, source, shape, faults, see
         self.samples = Samples(plan.source, shape.rate, shape.times, source.full_scale, source.name)
         self.coder: Coder | EventCoder
         if source.events:
             assert encoder is not None
-            self.coder = EventCoder(encoder)
+            self.coder = EventCoder(encoder, see)
         else:
             self.coder = Coder(encoder)
         self.cutter = Cutter(shape.size, shape.hop, plan.label)
@@ -167,13 +173,18 @@ class Feed:
             return None
         if self._broken:
             rows.fresh[0], self._broken = True, False
-        return self.coder.push(rows)
+        return self._coded(self.coder, rows)
 
     def _last(self) -> Rows | None:
         if isinstance(self.coder, EventCoder):
             return self.coder.finish()
         rows = self.samples.finish()
-        return None if rows is None or not len(rows) else self.coder.push(rows)
+        return None if rows is None or not len(rows) else self._coded(self.coder, rows)
+
+    def _coded(self, coder: Coder, rows: Rows) -> Rows | None:
+        if self.see is not None:
+            self.see(rows)
+        return coder.push(rows)
 
     def _note(self) -> None:
         state = {"samples": self.samples.state(), "coder": self.coder.state(), "cutter": self.cutter.state(),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,25 +25,17 @@ from spikebnn.stream.decisions import Decision, DecisionFile
 from spikebnn.stream.pipeline import Feed, rate_of, settle
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.report import Facts, StreamReport
+from spikebnn.stream.samples import Rows
 from spikebnn.stream.scenario import load_scenario
 from spikebnn.stream.sources import Source, open_source
 from spikebnn.stream.sources.arrays import Iterated
 from spikebnn.stream.totals import Totals
+from spikebnn.stream.watch import Batch, Opened, Watch
 from spikebnn.stream.window import Windows
 from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
 
 EVERY = 1.0  # seconds of the host between checkpoints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Batch:
-    """What an observer sees: some windows in order, their decisions, and the answer of those that were decided."""
-
-    windows: Windows
-    decisions: tuple[Decision, ...]
-    answer: Answer | None  # frames of the decided windows in order; with a raster where one was asked for
-    totals: Totals  # sums up to here; to be read, not kept
 
 
 def stream(
@@ -59,15 +50,16 @@ def stream(
     every: float | None = None,
     on_batch: Callable[[Batch], object] | None = None,
     record: bool = False,
+    watch: Sequence[Watch] = (),
 ) -> StreamReport:
     """Run a scenario (a `Scenario`, a path, or the name of one that comes with spikebnn) for `limit` windows at most.
 
     `rows` takes the place of the scenario's source: an iterable of arrays (channels,) or (rows, channels).
     `on_decision` is called for every window in order, `on_batch` for every batch; with `record` its answer holds each
-    neuron's spikes. `output` names files for decisions, .csv or .jsonl. With `checkpoint` the stream's state is written
-    there at most every `every` seconds (1; of a live source after every batch, since its rows cannot be read again);
-    with `resume` it goes on from there, and the outputs end up with the bytes that an uninterrupted stream would have
-    written, wherever it was stopped or killed.
+    neuron's spikes. `watch` holds what looks on, such as a `Recorder`. `output` names files for decisions, .csv or
+    .jsonl. With `checkpoint` the stream's state is written there at most every `every` seconds (1; of a live source
+    after every batch, since its rows cannot be read again); with `resume` it goes on from there, and the outputs end up
+    with the bytes that an uninterrupted stream would have written, wherever it was stopped or killed.
 
     A window is missed when it holds a bad row, or when it comes while the chip still takes in the one before: a frame
     keeps it busy for period x tick seconds. KeyboardInterrupt ends the stream; the report then covers what was decided.
@@ -75,7 +67,7 @@ def stream(
     plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     if resume and checkpoint is None:
         raise InputError("to resume, name the checkpoint to go on from")
-    run = _Stream(plan, rows)
+    run = _Stream(plan, rows, watch)
     identity = {} if checkpoint is None else run.identity()
     state = checkpoints.load(checkpoint, identity) if resume and checkpoint is not None else None
     if state is not None:
@@ -95,15 +87,17 @@ def stream(
         for windows in run.feed.batches() if limit is None or run.totals.windows < limit else ():
             whole = limit is None or run.totals.windows + len(windows) <= limit
             some = windows if limit is None else windows.take(slice(0, limit - run.totals.windows))
-            batch = run.decide(some, record)
-            for file in files:
-                file.write(batch.decisions)
-                if live:
-                    file.flush()
-            if on_batch is not None:
-                on_batch(batch)
-            for decision in batch.decisions if on_decision is not None else ():
-                on_decision(decision)  # type: ignore[misc]
+            for batch in run.decide(some, record):
+                for file in files:
+                    file.write(batch.decisions)
+                    if live:
+                        file.flush()
+                if on_batch is not None:
+                    on_batch(batch)
+                for decision in batch.decisions if on_decision is not None else ():
+                    on_decision(decision)  # type: ignore[misc]
+                for each in watch:
+                    each.batch(batch)
             full = limit is not None and run.totals.windows >= limit
             if checkpoint is not None and whole and (full or time.monotonic() - saved >= pause):
                 run.save(checkpoint, identity, files)
@@ -120,14 +114,17 @@ def stream(
     finally:
         for file in files:
             file.close()
-    return run.report(stopped)
+    report = run.report(stopped)
+    for each in watch:
+        each.end(report)
+    return report
 
 
 class _Stream:
     """Everything that one stream is made of."""
 
-    def __init__(self, plan: Scenario, rows: Iterable[Any] | None = None) -> None:
-        self.plan = plan
+    def __init__(self, plan: Scenario, rows: Iterable[Any] | None, watch: Sequence[Watch]) -> None:
+        self.plan, self.watch = plan, watch
         faults = Faults(rates=plan.faults, seed=plan.seed)
         self.program, target = mapped(plan)
         self.source: Source = (
@@ -137,7 +134,7 @@ class _Stream:
         values = int(np.prod(self.program.encoder.shape, dtype=np.int64))
         self.shape = settle(plan, self.source, self.encoder, rate, values)
         keep = plan.state == "keep" or (plan.state == "auto" and remembers(self.program))
-        self.session, simulator = session(plan, faults, self.program, keep)
+        self.session, simulator = session(plan, faults, self.program, target.neuron.v_bits, keep)
         tick = target.timing.get("tick")
         self.facts = Facts(
             scenario=plan.name, title=plan.title, program=sbnn.digest(self.program), target=target.name, simulator=simulator,
@@ -147,27 +144,45 @@ class _Stream:
             average=plan.average, faults=tuple(f"{kind} {rate:g}" for kind, rate in plan.faults.items() if rate),
             seed=plan.seed,
         )  # fmt: skip
-        self.feed = Feed(plan, self.source, self.encoder, self.shape, faults)
+        self.feed = Feed(plan, self.source, self.encoder, self.shape, faults, self._see)
         self.chip = Chip(None if tick is None else self.program.period * tick.v)
         self.smoother = Smoother(plan.vote, plan.average)
         self.totals = Totals(plan, self.program, target, self.facts)
         self.before = 0.0  # seconds of signal that were run before this call
+        opened = Opened(plan=plan, program=self.program, target=target, facts=self.facts, shape=self.shape,
+                        live=self.source.live)  # fmt: skip
+        for each in watch:
+            each.begin(opened)
         self.began, self.cpu = time.perf_counter(), time.process_time()
 
-    def decide(self, windows: Windows, record: bool) -> Batch:
-        """The decisions of a batch of windows, in order, booked in the totals."""
+    def decide(self, windows: Windows, record: bool) -> Iterator[Batch]:
+        """The decisions of some windows, in order, booked in the totals; the first of them apart where somebody looks on."""
+        first = max((each.wants() for each in self.watch), default=0)
+        if record or not first:
+            yield self._decide(windows, record)
+            return
+        yield self._decide(windows.take(slice(0, first)), True)
+        if len(windows) > first:
+            yield self._decide(windows.take(slice(first, None)), False)
+
+    def _decide(self, windows: Windows, record: bool) -> Batch:
         rate = self.facts.rate
         fates = [self.chip.fate(bool(bad), row / rate) for bad, row in zip(windows.bad, windows.row.tolist())]
         taken = np.array([not fate for fate in fates], bool)
-        scores, answer = np.zeros((0, 0)), None
+        scores, answer, seen = np.zeros((0, 0)), None, None
         if taken.any():
             bits = self.encoder is not None and self.encoder.bits
-            scores, answer = present(
+            scores, answer, seen = present(
                 windows, taken, self.plan, self.program, self.session, bits=bits, record=record
             )
             self.totals.spend(answer.counts, len(scores))
         decisions = self._decisions(windows, fates, scores, answer)
-        return Batch(windows=windows, decisions=tuple(decisions), answer=answer, totals=self.totals)
+        return Batch(windows=windows, decisions=tuple(decisions), answer=answer, bits=seen if record else None,
+                     totals=self.totals, samples=self.samples())  # fmt: skip
+
+    def _see(self, rows: Rows) -> None:
+        for each in self.watch:
+            each.rows(rows)
 
     def _decisions(
         self, windows: Windows, fates: list[str], scores: F64, answer: Answer | None
@@ -211,6 +226,7 @@ class _Stream:
             "totals": self.totals.state(),
             "session": self.session.state() if isinstance(self.session, Kept) else None,
             "output": [file.settle() for file in files],
+            "watch": [each.state() for each in self.watch],
         }  # fmt: skip
         checkpoints.save(path, identity, state)
 
@@ -223,11 +239,12 @@ class _Stream:
         if isinstance(self.session, Kept):
             self.session.restore(state["session"])
         self.before = self.totals.rows / self.facts.rate
+        for each, kept in zip(self.watch, state.get("watch", ())):
+            if kept is not None:
+                each.restore(kept)
 
-    def report(self, stopped: str) -> StreamReport:
-        """What the stream came to."""
-        wall, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
-        seconds = self.totals.rows / self.facts.rate
+    def samples(self) -> Mapping[str, int]:
+        """Rows read, and what was wrong with them."""
         samples = {**self.feed.samples.counts, "lost": self.source.lost()}
         if self.source.events:
             inner = getattr(self.feed.coder, "inner", {})
@@ -236,8 +253,15 @@ class _Stream:
                 "late": int(inner.get("late", 0)),
                 "bad": int(inner.get("outside", 0)),
             }
+        return samples
+
+    def report(self, stopped: str) -> StreamReport:
+        """What the stream came to."""
+        wall, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
+        seconds = self.totals.rows / self.facts.rate
         new = seconds - self.before
-        pace = {"samples": samples, "seconds": seconds, "wall": wall, "cpu": cpu, "speed": new / wall if new > 0 else None,
+        pace = {"samples": self.samples(), "seconds": seconds, "wall": wall, "cpu": cpu,
+                "speed": new / wall if new > 0 else None,
                 "host": wall / self.totals.windows if new > 0 and self.totals.windows else None}  # fmt: skip
         return self.totals.report(stopped, pace)
 
@@ -289,10 +313,10 @@ def coding(plan: Scenario, source: Source) -> tuple[Encoder | None, float]:
     return tables([first, *plan.encoder[1:]], rate), rate
 
 
-def session(plan: Scenario, faults: Faults, program: Program, keep: bool) -> tuple[Presents, str]:
+def session(plan: Scenario, faults: Faults, program: Program, v_bits: int, keep: bool) -> tuple[Presents, str]:
     """What frames are presented to, and its name. Kept state and faults in the run have an engine of their own."""
-    damaged, strike = faults.damaged(program), faults.strike(program)
+    damaged, strike = faults.damaged(program), faults.strike(program, v_bits)
     if keep or strike is not None:
-        return Kept(damaged, keep=keep, strike=strike), "kept 1"
+        return Kept(damaged, keep=keep, strike=strike, apart=True), "kept 1"
     chosen = registry.simulator(plan.simulator)
     return chosen.load(damaged), f"{chosen.name} {chosen.version}"

@@ -62,7 +62,7 @@ class Totals:
         self.decisions += 1
         self.held += held
         self.by_class[chosen] += 1
-        truth = None if label is None else self._index(row, label)
+        truth = None if label is None else self.index(row, label)
         if truth is None or self.classes > MOST_CLASSES:
             return None if truth is None else truth == chosen
         if self.confusion is None:
@@ -101,7 +101,8 @@ class Totals:
             self.bill = Energy(frames=bill["frames"], tick=self.facts.tick, items=items, constants=used,
                                left_out=self.target.left_out, refs=citations(self.target, used))  # fmt: skip
 
-    def _index(self, row: int, label: str) -> int | None:
+    def index(self, row: int, label: str) -> int | None:
+        """The class that a label names, None where it is empty; InputError where there is no such class."""
         if label in self.plan.classes:
             return self.plan.classes.index(label)
         try:
