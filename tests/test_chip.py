@@ -84,6 +84,13 @@ def test_a_membrane_that_leaves_16_bits_ends_the_run_and_never_wraps() -> None:
     np.testing.assert_array_equal(trace.membranes[0, :, 0], 1000 * np.arange(1, 61))
 
 
+def test_lanes_without_a_neuron_never_leak() -> None:
+    one = one_core(np.array([[1]]), np.array([30_000]), reset=3)
+    object.__setattr__(one, "leak", np.array([1], np.int32))
+    chip = Chip(single(one, 1))
+    assert chip.run(200).spikes.tolist() == [0]
+
+
 def test_what_does_not_fit_16_bits_is_refused_with_its_number() -> None:
     with pytest.raises(TooWide, match="a sum of core 0 can reach 40000, more than 16 bits hold"):
         Chip(single(one_core(np.full((1, 40), 1000), np.array([5])), 40))

@@ -20,6 +20,7 @@ from spikebnn.simulate.wiring import wire
 
 GROUP = 32  # neurons side by side
 LARGEST = 2**15 - 1
+OUT_OF_REACH = 127  # of lanes without a neuron
 MIXED = 3
 NEAR = 4  # cores whose arrivals are looked up ahead, as in the kernel
 LONGEST = 256  # ticks that a spike or a line may be under way
@@ -132,6 +133,8 @@ class Chip:
         self.cores[:, WORDS] = axons
         self._parameters(base)
         self._synapses()
+        if max(np.abs(part.astype(np.int64)).max(initial=0) for part in (self.threshold, self.scales)) <= 127:
+            self.threshold, self.scales = (_bytes(part) for part in (self.threshold, self.scales))
         self._routes(base, word)
         place = self.lane[self.watch]
         order = np.argsort(place, kind="stable")
@@ -142,7 +145,7 @@ class Chip:
 
     def _parameters(self, base: Array) -> None:
         self.threshold = aligned(self.size, np.int16)
-        self.threshold[:] = LARGEST
+        self.threshold[:] = OUT_OF_REACH
         leak, floor = _Steps(0), _Steps(-LARGEST - 1)
         kinds = np.zeros((self.size, 4), bool)  # memoryless, zero, subtract, floor clears
         for number, core in enumerate(self.program.cores):
@@ -154,7 +157,8 @@ class Chip:
             self.threshold[some] = np.clip(core.threshold, -LARGEST - 1, LARGEST)
             at_least = np.where(core.floor == NO_FLOOR, -LARGEST - 1, np.maximum(core.floor, -LARGEST - 1))
             row = self.cores[number]
-            row[LEAK], row[LEAK_STEP] = leak.put(core.leak, int(self.padded[number]))
+            padding = core.neurons < self.padded[number]  # lanes without a neuron, whose V stays 0
+            row[LEAK], row[LEAK_STEP] = leak.put(core.leak, int(self.padded[number]), whole=bool(padding))
             row[FLOOR], row[FLOOR_STEP] = floor.put(at_least, int(self.padded[number]))
             kinds[some] = np.stack(
                 [core.reset == MEMORYLESS, core.reset == ZERO, subtract, core.floor_mode == CLEAR], axis=1
@@ -262,6 +266,13 @@ def _rests(core: Core) -> bool:
     silent = (core.reset == MEMORYLESS) & (core.threshold > core.leak) & (core.floor <= 0)
     still = (core.reset != MEMORYLESS) & (core.leak == 0)
     return bool((silent | still).all())
+
+
+def _bytes(values: Array) -> Array:
+    """The same numbers in 8 bits, half of what a tick has to fetch."""
+    out = aligned(len(values), np.int8)
+    out[:] = values
+    return out
 
 
 def _narrow(what: str, values: Array) -> None:

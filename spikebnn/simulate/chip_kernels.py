@@ -9,6 +9,7 @@ and of no other: touch this one after a change of rows.py.
 # ruff: noqa: ANN001, ANN201, ANN202, TID253
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numba as nb
@@ -22,6 +23,7 @@ from spikebnn.simulate.rows import I16, I32, I64, ROW, every, lowest, ones, row
 LANES16 = ir.VectorType(I16, 32)
 BITS32 = ir.VectorType(ir.IntType(1), 32)
 AHEAD = 24  # spikes between the fetching of a place and its use
+PATIENCE = 20_000  # looks at the gate, about 50 us, before another thread may have the processor
 NEAR = 4  # cores between the fetching of a row and its use
 
 
@@ -35,13 +37,15 @@ def _mask(builder, word):
 
 @intrinsic
 def load16(typing, array, index):
-    """32 elements of an int16 array whose first one is 64-byte aligned."""
+    """32 elements of an array, of 16 bits or of 8, which are widened; the first one is aligned to their size."""
 
     def make(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        value = builder.load(builder.bitcast(builder.gep(data, [args[1]]), ROW.as_pointer()))
-        value.align = 64
-        return value
+        narrow = signature.args[0].dtype == types.int8
+        kind = ir.VectorType(ir.IntType(8), 32) if narrow else ROW
+        value = builder.load(builder.bitcast(builder.gep(data, [args[1]]), kind.as_pointer()))
+        value.align = 32 if narrow else 64
+        return builder.bitcast(builder.sext(value, LANES16), ROW) if narrow else value
 
     return row(array, types.int64), make
 
@@ -65,28 +69,22 @@ def add16(typing, a, b):
     return row(row, row), make
 
 
-@intrinsic
-def add16_where(typing, a, b, mask):
-    """The sum in the lanes where the mask is set, else a."""
+def _where(operation):
+    """The operation in the lanes where the mask is set, else a."""
 
-    def make(context, builder, signature, args):
-        a, b = _as16(builder, args[0]), _as16(builder, args[1])
-        more = builder.select(_mask(builder, args[2]), b, ir.Constant(LANES16, [0] * 32))
-        return builder.bitcast(builder.add(a, more), ROW)
+    @intrinsic
+    def made(typing, a, b, mask):
+        def make(context, builder, signature, args):
+            a, b = _as16(builder, args[0]), _as16(builder, args[1])
+            some = builder.select(_mask(builder, args[2]), b, ir.Constant(LANES16, [0] * 32))
+            return builder.bitcast(getattr(builder, operation)(a, some), ROW)
 
-    return row(row, row, types.uint64), make
+        return row(row, row, types.uint64), make
+
+    return made
 
 
-@intrinsic
-def less16_where(typing, a, b, mask):
-    """The difference in the lanes where the mask is set, else a."""
-
-    def make(context, builder, signature, args):
-        a, b = _as16(builder, args[0]), _as16(builder, args[1])
-        less = builder.select(_mask(builder, args[2]), b, ir.Constant(LANES16, [0] * 32))
-        return builder.bitcast(builder.sub(a, less), ROW)
-
-    return row(row, row, types.uint64), make
+add16_where, less16_where = _where("add"), _where("sub")
 
 
 @intrinsic
@@ -166,6 +164,22 @@ def seen_at(typing, gate):
         return builder.load_atomic(data, "acquire", 8)
 
     return types.int64(gate), make
+
+
+@intrinsic
+def make_way(typing):
+    """Let another thread have the processor, where the system has a call for it."""
+
+    def make(context, builder, signature, args):
+        if os.name == "posix":
+            kind = ir.FunctionType(I32, [])
+            builder.call(
+                builder.module.globals.get("sched_yield") or ir.Function(builder.module, kind, "sched_yield"),
+                [],
+            )
+        return context.get_dummy_value()
+
+    return types.void(), make
 
 
 @intrinsic
@@ -395,8 +409,11 @@ def _run(
         if threads > 1:  # all wait for all
             arrive_at(gate)
             passed += threads
+            turns = 0
             while seen_at(gate) < passed:
-                pass
+                turns += 1
+                if turns > PATIENCE:  # more threads than processors
+                    make_way()
     return wrong
 
 

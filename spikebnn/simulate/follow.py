@@ -178,11 +178,7 @@ class _Build:
         high, below = np.maximum(weight, 0).sum(axis=1), np.maximum(-weight, 0).sum(axis=1)
         level = np.clip(threshold - leak, -below, high + 1)  # a threshold out of reach stays out of reach
         full = int(bool(len(keys)) and bool((np.abs(weight) == 1).all()))
-        segments, end = (
-            self._few(weight, full, at)
-            if few
-            else self._rows(weight, blocks, full)
-        )
+        segments, end = self._few(weight, full, at) if few else self._rows(weight, blocks, full)
         reads = self._reads(members, level + leak)
         reach = int((high + below).max(initial=0) + np.abs(level).max(initial=0)) + 2
         width = reach.bit_length() + 1

@@ -46,7 +46,9 @@ def squeeze(typing, number, first, mask, active, many):
     """active[many :] = those of number[first : first + 32] that the mask has set, and behind them what means nothing."""
 
     def make(context, builder, signature, args):
-        source, target = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 3))
+        source, target = (
+            context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 3)
+        )
         lanes, bits = ir.VectorType(I16, 32), ir.VectorType(ir.IntType(1), 32)
         value = builder.load(builder.bitcast(builder.gep(source, [args[1]]), lanes.as_pointer()))
         value.align = 64
@@ -196,9 +198,7 @@ def _follow(
                     for r in range(job[j, 16], job[j, 17]):
                         sums[f, reads[r, 1]] += numbers[reads[r, 0]] + reads[r, 2]
             else:
-                arrived = _list(
-                    here, word, mask, first_word, last_word, number, job[j, 10], active
-                )
+                arrived = _list(here, word, mask, first_word, last_word, number, job[j, 10], active)
                 added += arrived * blocks * (last_segment - first_segment)
                 for b in range(blocks):
                     level = job[j, 8] + 8 * width * b

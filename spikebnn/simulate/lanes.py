@@ -96,7 +96,8 @@ class Out:
 
     def __init__(self, frames: int, cores: int, program: Program, wiring: Wiring, record: bool) -> None:
         self.counts = [np.zeros((frames, cores), np.int64) for _ in range(3)]
-        self.sums = np.tile(program.base.astype(np.int64), (frames, 1))
+        self.sums = np.empty((frames, len(program.base)), np.int64)
+        self.sums[:] = program.base
         self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
         self.record = record
 
@@ -107,7 +108,7 @@ class Out:
 
     def answer(self, neuron_spikes: list[I64]) -> Answer:
         spikes, axons, synapses = self.counts
-        total: I64 = np.stack(neuron_spikes).sum(axis=0)
+        total: I64 = np.stack(neuron_spikes).sum(axis=0) if neuron_spikes[1:] else neuron_spikes[0]
         counts = Counts(spikes=spikes, axon_events=axons, synaptic_events=synapses, neuron_spikes=total)
         return Answer(sums=self.sums, counts=counts, raster=self.raster if self.record else None)
 
