@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from spikebnn.simulate.rows import I16, I32, I64, ROW, every, lowest, ones, row
+from spikebnn.simulate.rows import I16, I32, I64, ROW, every, load, lowest, ones, row, store
 
 LANES16 = ir.VectorType(I16, 32)
 BITS32 = ir.VectorType(ir.IntType(1), 32)
@@ -36,7 +36,7 @@ def _mask(builder, word):
 
 
 @intrinsic
-def load16(typing, array, index):
+def widened(typing, array, index):
     """32 elements of an array, of 16 bits or of 8, which are widened; the first one is aligned to their size."""
 
     def make(context, builder, signature, args):
@@ -48,17 +48,6 @@ def load16(typing, array, index):
         return builder.bitcast(builder.sext(value, LANES16), ROW) if narrow else value
 
     return row(array, types.int64), make
-
-
-@intrinsic
-def store16(typing, array, index, value):
-    def make(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        done = builder.store(args[2], builder.bitcast(builder.gep(data, [args[1]]), ROW.as_pointer()))
-        done.align = 64
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, row), make
 
 
 @intrinsic
@@ -326,43 +315,43 @@ def _run(
                 for b in range(0, groups, 8):
                     o, lo = base + 32 * b, core[10] + step * b
                     r0, r1 = (
-                        add16(load16(v, o), load16(leak, lo)),
-                        add16(load16(v, o + 32), load16(leak, lo + step)),
+                        add16(load(v, o), load(leak, lo)),
+                        add16(load(v, o + 32), load(leak, lo + step)),
                     )
-                    r2 = add16(load16(v, o + 64), load16(leak, lo + 2 * step))
-                    r3 = add16(load16(v, o + 96), load16(leak, lo + 3 * step))
-                    r4 = add16(load16(v, o + 128), load16(leak, lo + 4 * step))
-                    r5 = add16(load16(v, o + 160), load16(leak, lo + 5 * step))
-                    r6 = add16(load16(v, o + 192), load16(leak, lo + 6 * step))
-                    r7 = add16(load16(v, o + 224), load16(leak, lo + 7 * step))
+                    r2 = add16(load(v, o + 64), load(leak, lo + 2 * step))
+                    r3 = add16(load(v, o + 96), load(leak, lo + 3 * step))
+                    r4 = add16(load(v, o + 128), load(leak, lo + 4 * step))
+                    r5 = add16(load(v, o + 160), load(leak, lo + 5 * step))
+                    r6 = add16(load(v, o + 192), load(leak, lo + 6 * step))
+                    r7 = add16(load(v, o + 224), load(leak, lo + 7 * step))
                     for e in range(many):
                         x, s = rows[turn, e] + b, scale[turn, e] + 32 * b
-                        r0 = add16_where(r0, load16(scales, s), np.uint64(crossbar[x]))
-                        r1 = add16_where(r1, load16(scales, s + 32), np.uint64(crossbar[x + 1]))
-                        r2 = add16_where(r2, load16(scales, s + 64), np.uint64(crossbar[x + 2]))
-                        r3 = add16_where(r3, load16(scales, s + 96), np.uint64(crossbar[x + 3]))
-                        r4 = add16_where(r4, load16(scales, s + 128), np.uint64(crossbar[x + 4]))
-                        r5 = add16_where(r5, load16(scales, s + 160), np.uint64(crossbar[x + 5]))
-                        r6 = add16_where(r6, load16(scales, s + 192), np.uint64(crossbar[x + 6]))
-                        r7 = add16_where(r7, load16(scales, s + 224), np.uint64(crossbar[x + 7]))
+                        r0 = add16_where(r0, widened(scales, s), np.uint64(crossbar[x]))
+                        r1 = add16_where(r1, widened(scales, s + 32), np.uint64(crossbar[x + 1]))
+                        r2 = add16_where(r2, widened(scales, s + 64), np.uint64(crossbar[x + 2]))
+                        r3 = add16_where(r3, widened(scales, s + 96), np.uint64(crossbar[x + 3]))
+                        r4 = add16_where(r4, widened(scales, s + 128), np.uint64(crossbar[x + 4]))
+                        r5 = add16_where(r5, widened(scales, s + 160), np.uint64(crossbar[x + 5]))
+                        r6 = add16_where(r6, widened(scales, s + 192), np.uint64(crossbar[x + 6]))
+                        r7 = add16_where(r7, widened(scales, s + 224), np.uint64(crossbar[x + 7]))
                         synapses += ones(pair(crossbar, x)) + ones(pair(crossbar, x + 2))
                         synapses += ones(pair(crossbar, x + 4)) + ones(pair(crossbar, x + 6))
-                    store16(v, o, r0)
-                    store16(v, o + 32, r1)
-                    store16(v, o + 64, r2)
-                    store16(v, o + 96, r3)
-                    store16(v, o + 128, r4)
-                    store16(v, o + 160, r5)
-                    store16(v, o + 192, r6)
-                    store16(v, o + 224, r7)
+                    store(v, o, r0)
+                    store(v, o + 32, r1)
+                    store(v, o + 64, r2)
+                    store(v, o + 96, r3)
+                    store(v, o + 128, r4)
+                    store(v, o + 160, r5)
+                    store(v, o + 192, r6)
+                    store(v, o + 224, r7)
                     if core[13]:  # somebody wants membranes of this core
                         for k in range(core[14], core[15]):
                             if o <= watch[k, 0] < o + 256:
                                 membranes[now, watch[k, 1]] = v[watch[k, 0]]
                     for k in range(8):
                         here = o + 32 * k
-                        value, bound = load16(v, here), load16(threshold, here)
-                        least = load16(floor, core[11] + spread * (b + k))
+                        value, bound = load(v, here), widened(threshold, here)
+                        least = load(floor, core[11] + spread * (b + k))
                         fired = reaches(value, bound)
                         if kind == 1:  # all go back to zero, and stop at their floor
                             value = most16(choose16(fired, zero, value), least)
@@ -376,7 +365,7 @@ def _run(
                             value = less16_where(value, bound, fired & masks[g + 2])
                             low = under(value, least)
                             value = choose16(low, choose16(masks[g + 3], zero, least), value)
-                        store16(v, here, value)
+                        store(v, here, value)
                         highest, deepest = most16(highest, value), least16(deepest, value)
                         if core[9]:
                             warm |= reaches(value, bound) & ~masks[here >> 3]

@@ -35,7 +35,7 @@ from spikebnn.simulate.rows import (
     ones,
     spread,
     store,
-    store32,
+    store_anywhere,
 )
 
 LONGEST = 4092  # rows that the adders count at once
@@ -147,7 +147,7 @@ def _read(planes, to, width, numbers, lane):
     for k in range(width):
         value = -(1 << k) if k == width - 1 else 1 << k
         total = add_where(total, np.int32(value), (planes[word + 8 * k] >> by) & np.uint64(0xFFFF))
-    store32(numbers, lane & 496, total)
+    store_anywhere(numbers, lane & 496, total)
 
 
 def _follow(

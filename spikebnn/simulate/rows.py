@@ -54,7 +54,7 @@ def _address(context, builder, array_type, array, index):
 
 @intrinsic
 def load(typing, array, index):
-    """The row at word `index` of a flat, 64-byte aligned uint64 array."""
+    """512 bits from element `index` of a flat array on; they are 64-byte aligned."""
 
     def make(context, builder, signature, args):
         value = builder.load(_address(context, builder, signature.args[0], args[0], args[1]))
@@ -64,26 +64,20 @@ def load(typing, array, index):
     return row(array, types.int64), make
 
 
-@intrinsic
-def store(typing, array, index, value):
-    def make(context, builder, signature, args):
-        done = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]))
-        done.align = 64
-        return context.get_dummy_value()
+def _store(align):
+    @intrinsic
+    def made(typing, array, index, value):
+        def make(context, builder, signature, args):
+            done = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]))
+            done.align = align
+            return context.get_dummy_value()
 
-    return types.void(array, types.int64, row), make
+        return types.void(array, types.int64, row), make
+
+    return made
 
 
-@intrinsic
-def store32(typing, array, index, value):
-    """A row as 16 int32 at element `index` of an int32 array, of any alignment."""
-
-    def make(context, builder, signature, args):
-        done = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]))
-        done.align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, row), make
+store, store_anywhere = _store(64), _store(4)  # a row into a flat array, from element `index` on
 
 
 def _splat(builder, value, kind):
@@ -286,7 +280,7 @@ def spread(planes, to, number, signed, numbers):
         for k in range(number):
             value = -(1 << k) if signed and k == number - 1 else 1 << k
             total = add_where(total, np.int32(value), (planes[word + 8 * k] >> by) & np.uint64(0xFFFF))
-        store32(numbers, 16 * group, total)
+        store_anywhere(numbers, 16 * group, total)
 
 
 @nb.njit(nogil=True, boundscheck=False)
