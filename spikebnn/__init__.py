@@ -30,6 +30,7 @@ _PUBLIC = {
     "report": "spikebnn.report",
     "compare": "spikebnn.compare",
     "stream": "spikebnn.stream",
+    "recurrent": "spikebnn.simulate.recurrent",
     # networks and targets
     "save": "spikebnn.importers",
     "export": "spikebnn.importers:export_file",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:  # the same once more, for type checkers and editors
     from spikebnn.sbnn import load as load
     from spikebnn.score import score as score
     from spikebnn.simulate import run as run
+    from spikebnn.simulate.recurrent import recurrent as recurrent
     from spikebnn.stream import stream as stream
     from spikebnn.target import Target as Target
     from spikebnn.targets import load_target as load_target

@@ -1,4 +1,4 @@
-"""Times the simulators on one program against the dumb way: a float32 matmul per core.
+"""Times the simulators on one program against the dumb way, a float32 matmul per core; and a chip against real time.
 
 The matmul does the same sums on the same cores, synapses unpacked to a dense float32 matrix, spikes as floats, and
 nothing else: no thresholds, no routes, no counts. A simulator that is slower than this has no reason to exist.
@@ -6,6 +6,7 @@ nothing else: no thresholds, no routes, no counts. A simulator that is slower th
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from spikebnn.simulate import registry
 
 MATMUL = "float32 matmul"
 ROUNDS = 3  # the best of so many counts
+TICK = 1e-3  # seconds of a tick where chips run in real time
+WARM = 100  # ticks from rest on that are not timed: a chip has its usual activity then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,69 @@ class Pace:
     @property
     def frames_per_second(self) -> float:
         return self.frames / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipPace:
+    """How fast a chip runs tick by tick, without input from outside."""
+
+    cores: int
+    neurons: int
+    threads: int
+    ticks: int
+    seconds: float  # best round of so many ticks
+    load: float  # seconds to prepare the program and to compile, paid once
+    spikes: float  # a tick, over all rounds, as are the next two
+    axon_events: float
+    synaptic_events: float
+    peak_bytes: int  # most memory that this process ever had; 0 where the system does not say
+
+    @property
+    def ticks_per_second(self) -> float:
+        return self.ticks / max(self.seconds, 1e-9)
+
+    @property
+    def times_real_time(self) -> float:
+        """1 where a tick takes the millisecond that it stands for."""
+        return self.ticks_per_second * TICK
+
+    @property
+    def rate(self) -> float:
+        """Spikes a neuron and second of the chip's own time, Hz."""
+        return self.spikes / max(self.neurons, 1) / TICK
+
+
+def chip_pace(program: Program, ticks: int = 1000, threads: int = 1) -> ChipPace:
+    """Run one stream of a program from rest, without input, tick by tick; needs Numba.
+
+    Raises InputError where a number of the program does not fit the 16 bits of this engine.
+    """
+    from spikebnn.simulate.chip import Chip
+
+    began = time.perf_counter()
+    chip = Chip(program, threads)
+    chip.run(WARM)
+    load = time.perf_counter() - began
+    rounds, events = [], np.zeros(3)
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        found = chip.run(ticks)
+        rounds.append(time.perf_counter() - began)
+        events += [found.spikes.sum(), found.axon_events.sum(), found.synaptic_events.sum()]
+    spikes, axon_events, synaptic_events = (events / (ROUNDS * ticks)).tolist()
+    return ChipPace(
+        cores=len(program.cores), neurons=int(program.first[-1]), threads=chip.threads, ticks=ticks, seconds=min(rounds),
+        load=load, spikes=spikes, axon_events=axon_events, synaptic_events=synaptic_events, peak_bytes=_peak(),
+    )  # fmt: skip
+
+
+def _peak() -> int:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def bench(program: Program, x: Array, simulators: tuple[str, ...] = (), slow: int = 64) -> tuple[Pace, ...]:
