@@ -18,6 +18,7 @@ import os
 import struct
 import tempfile
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ _DAMAGE = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1)
 def digest(program: Program) -> str:
     """The sha256 (hexadecimal) that names this program; equal programs have equal digests."""
     return hashlib.sha256(_members(program)[0][1]).hexdigest()

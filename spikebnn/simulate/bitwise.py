@@ -8,6 +8,7 @@ side. Blocks of 512 lanes run on threads, and no answer depends on how many. Wit
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,11 +45,14 @@ class Bitwise:
     version = "1"
 
     def load(self, program: Program) -> Session:
-        """Lower the program; without Numba, hand it to the reference."""
-        kernels = compiled_kernels()
-        if kernels is None:
-            return BlasSession(program)
-        return BitwiseSession(program, kernels)
+        """Lower the program; without Numba, hand it to NumPy. The last program's session is kept for the next call."""
+        return _session(program, _cores())
+
+
+@lru_cache(maxsize=1)
+def _session(program: Program, threads: int) -> Session:
+    kernels = compiled_kernels()
+    return BlasSession(program) if kernels is None else BitwiseSession(program, kernels, threads)
 
 
 class BitwiseSession:

@@ -48,6 +48,9 @@ class Ticks:
 class Chip:
     """One stream of a program; its state is kept from one `run` to the next."""
 
+    threshold: Array  # of 8 bits where they and the scales fit, else of 16
+    scales: Array
+
     def __init__(self, program: Program, threads: int = 1, watch: Array | None = None) -> None:
         """Lower a program; `TooWide` where it does not fit 16 bits, or a delay is longer than 255 ticks."""
         self.program, self.wiring = program, wire(program)
@@ -134,7 +137,7 @@ class Chip:
         self._parameters(base)
         self._synapses()
         if max(np.abs(part.astype(np.int64)).max(initial=0) for part in (self.threshold, self.scales)) <= 127:
-            self.threshold, self.scales = (_bytes(part) for part in (self.threshold, self.scales))
+            self.threshold, self.scales = _bytes(self.threshold), _bytes(self.scales)
         self._routes(base, word)
         place = self.lane[self.watch]
         order = np.argsort(place, kind="stable")

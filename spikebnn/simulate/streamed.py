@@ -45,8 +45,9 @@ class Streamed:
         done, way, spikes = 0, self._side_by_side, []
         if self._may_follow(len(bits)):
             done = len(bits) if len(bits) <= FEW else SAMPLE
-            spikes.append(self._follow(bits, out, slice(0, done)))
-            if self._followers[-1].added / done + self._rest() < self._block():
+            first, added = self._followed(bits, out, slice(0, done))
+            spikes.append(first)
+            if done < len(bits) and added / done + self._rest() < self._block():
                 way = self._follow
         parts = [slice(k, min(k + LANES, len(bits))) for k in range(done, len(bits), LANES)]
         return out.answer(spikes + each(lambda some: way(bits, out, some), parts, self.threads))
@@ -72,6 +73,10 @@ class Streamed:
 
     def _follow(self, bits: U8, out: Out, some: slice) -> I64:
         """Frames one after the other; the spikes of each neuron."""
+        return self._followed(bits, out, some)[0]
+
+    def _followed(self, bits: U8, out: Out, some: slice) -> tuple[I64, int]:
+        """The same, and how many rows were added."""
         try:
             follower = self._followers.pop()
         except IndexError:
@@ -80,8 +85,9 @@ class Streamed:
         spikes = follower.run(
             by_eights(bits[some]), counts, out.sums[some], out.raster[some] if out.record else None
         )
+        added = follower.added
         self._followers.append(follower)
-        return spikes
+        return spikes, added
 
     def _may_follow(self, frames: int) -> bool:
         """Whether following events can be the shorter way: the frames decide, unless the program does."""
