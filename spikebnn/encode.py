@@ -106,7 +106,8 @@ def _values(encoder: Encoder, flat: Array) -> U8:
         shape = (len(flat), *encoder.shape)
         start = f"the network takes {encoder.low:g} and {encoder.high:g} only;"
         raise InputError(_first(start, flat.reshape(shape), wrong.reshape(shape), "neither"))
-    return high.view(np.uint8)
+    bits: U8 = high.view(np.uint8)
+    return bits
 
 
 def _whole(encoder: Encoder, flat: Array) -> None:
