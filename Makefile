@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 # Targets are files where that is possible, so a second call does only what is missing.
 #   make demo PYTHON=python3.12   chooses the interpreter of .venv
+#   make bench WITH=--write-readme   more words for the script; this one puts the table into README.md
 
 PYTHON  ?= python3
 VENV    := .venv
@@ -27,13 +28,14 @@ define DEBIAN
 	fi
 endef
 
-.PHONY: demo test opinion bench lint types contract clean help
+.PHONY: demo test opinion bench growth lint types contract clean help
 
 help:
 	@echo 'make demo    map a trained net onto two chips, run and verify 10,000 frames, report energy'
 	@echo 'make test    linter, type check, import contract, all tests'
 	@echo 'make opinion SANA-FE counts the demo net on Loihi over 100 frames, and must count what we count'
-	@echo 'make bench   how fast the simulators are, against a float32 matmul'
+	@echo 'make bench   how fast the simulators are, beside NumPy, torch, onnxruntime, Brian2 and Lava; about 8 minutes'
+	@echo 'make growth  how time grows with frames, neurons, synapses, cores and density'
 	@echo 'make lint    linter, type check, import contract only'
 	@echo 'make clean   remove .venv, out/ and all caches'
 
@@ -49,9 +51,12 @@ opinion: $(VENV)/demo.stamp $(VENV)/sanafe.stamp out/bench-loihi-sim-sanafe2025.
 	$(BIN)/spikebnn exchange out/bench-loihi-sim-sanafe2025.sbnn --data examples/fashion_mnist/test_500.npz --limit 100 \
 	  -o out/sanafe --python "$$(cat $(VENV)/sanafe.stamp)"
 
-bench: $(VENV)/demo.stamp out/bench.npz $(BENCH)
-	$(BIN)/python benchmarks/bench.py
+bench: $(VENV)/bench.stamp out/bench.npz $(BENCH)
+	$(BIN)/python -W ignore benchmarks/bench.py $(WITH)
 	@for program in $(BENCH); do $(BIN)/spikebnn bench $$program --data out/bench.npz; echo; done
+
+growth: $(VENV)/demo.stamp
+	$(BIN)/python benchmarks/growth.py $(WITH)
 
 out/bench.npz: $(VENV)/demo.stamp $(FASHION)
 	@mkdir -p out
@@ -95,9 +100,15 @@ $(VENV)/demo.stamp: $(VENV)/torch.stamp pyproject.toml
 	@$(PIP) -c constraints.txt -e '.[torch,fast,html]'
 	@touch $@
 
+$(VENV)/bench.stamp: $(VENV)/demo.stamp
+	@echo 'Installing whom we are timed beside into $(VENV) ...'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,bench]'
+	@$(PIP) --ignore-requires-python --no-deps 'lava-nc==$(LAVA)'
+	@touch $@
+
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	@echo 'Installing what the tests need into $(VENV) ...'
-	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,sensors,test,dev]'
+	@$(PIP) -c constraints.txt -e '.[torch,fast,html,brian2,lava,sensors,bench,test,dev]'
 	@$(PIP) --ignore-requires-python --no-deps 'lava-nc==$(LAVA)'
 	@touch $@
 

@@ -17,7 +17,8 @@ import time
 from typing import Any
 
 import numpy as np
-from bench import network, program
+from nets import by_hand as program
+from nets import dense as network
 
 from spikebnn.arrays import Array
 from spikebnn.brian2 import MappedNet

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import network, program
+from nets import by_hand as program
+from nets import dense as network
 
 from spikebnn.arrays import Array
 from spikebnn.lava import MappedNet, SubMappedNetModel, run_steps, step_of

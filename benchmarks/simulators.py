@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from bench import network, program
+from nets import by_hand as program
+from nets import dense as network
 
 from spikebnn.simulate import registry
 
