@@ -9,6 +9,7 @@ import numpy as np
 from spikebnn.arrays import I64, Array, unpack_bits
 from spikebnn.check_counts import counted_at_once
 from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
+from spikebnn.check_merges import Merges, merged
 from spikebnn.check_one_tick import OneTick
 from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.threshold import ThresholdNetwork
@@ -18,13 +19,14 @@ def check_equivalent(program: Program, network: ThresholdNetwork, *, approximate
     """Raise CheckError unless every neuron and every score of the program is that of the network.
 
     Weights are rebuilt from planes, routes and lines, through relays and partial sums, and compared exactly,
-    with thresholds, arrival ticks and the pulses that compare and clear. With `approximate`, partial counts may be cut off
+    with thresholds, arrival ticks and the pulses that compare and clear. An axon that several neurons feed must be an OR of
+    the network, of bits that come in one tick. With `approximate`, partial counts may be cut off
     below 0 or by the pulse that empties them, as long as all else is right; returns the number of neurons that may.
     """
     state = constants(network)
-    walk = _Walk(program, network)
+    walk = _Walk(program, network, state)
     walk.approximate = approximate
-    fast = OneTick(network, state)
+    fast = OneTick(network, state, walk.merges.same)
     todo = [(k, np.flatnonzero(core.start == start)) for start, k in in_order(program) for core in [program.cores[k]]]
     while todo:  # neurons wait for what they hear
         left = []
@@ -88,7 +90,7 @@ class _Neuron:
 class _Walk:
     """The program with what is known of each neuron so far."""
 
-    def __init__(self, program: Program, network: ThresholdNetwork) -> None:
+    def __init__(self, program: Program, network: ThresholdNetwork, state: Array) -> None:
         self.program, self.network = program, network
         self.spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
         self.first = np.array(program.first, np.int64)
@@ -102,6 +104,8 @@ class _Walk:
         self.read = {(core, neuron) for _, core, neuron in program.outputs.tolist()}
         self.routes = _by(program.routes, 2, len(program.cores))
         self.lines = _by(program.lines, 1, len(program.cores))
+        fed = np.unique(program.routes[:, 2:4], axis=0)
+        self.merges = Merges(network, state, len(fed) < len(program.routes))
         self.control: dict[int, list[int]] = {}
         for line, tick in program.controls.tolist():
             self.control.setdefault(line, []).append(tick)
@@ -113,7 +117,17 @@ class _Walk:
             return _Wire((self.bit[at : at + 1], _ONE), int(self.tick[at]), 1, 1)
         return self.wires.get((number, n))
 
-    def axons(self, number: int, used: Array) -> tuple[list[_Wire | None], dict[int, list[int]]]:
+    def says(self, number: int, n: int, wire: _Wire) -> None:
+        """Remember what a neuron says, also as one bit in one tick where it is that."""
+        self.wires[number, n] = wire
+        bits, weight = wire.form
+        if len(bits) == 1 and weight[0] == wire.span == wire.most == 1 and wire.shift == 0 and bits[0] < self.network.bits:
+            at = int(self.first[number]) + n
+            self.bit[at], self.tick[at] = bits[0], wire.tick
+
+    def axons(
+        self, number: int, used: Array, several: tuple[I64, I64, I64]
+    ) -> tuple[list[_Wire | None], dict[int, list[int]]]:
         """The wire on each used axon of a core (None: control, or not used), and the ticks of control axons."""
         wires: list[_Wire | None] = [None] * self.program.cores[number].axons
         ticks: dict[int, list[int]] = {}
@@ -124,7 +138,11 @@ class _Walk:
                 form = (np.array([line]), np.array([1]))
                 wires[axon] = _Wire(form, delay, self.spread, self.spread)
         routes = self.routes[number]
+        for axon, bit, at in zip(*(rows.tolist() for rows in several), strict=True):
+            wires[axon] = _Wire((np.array([bit]), _ONE), at, 1, 1) if used[axon] else None
         for source, neuron, _, axon, delay in routes[used[routes[:, 3]]].tolist():
+            if wires[axon] is not None:
+                continue
             wire = self.said(source, neuron)
             claim(wire is not None, f"core {number} hears a neuron of core {source} that says nothing")
             assert wire is not None
@@ -138,7 +156,7 @@ class _Walk:
         out[routes[~self.done[self.first[routes[:, 0]] + routes[:, 1]], 3]] = True
         return out
 
-    def plain(self, number: int) -> tuple[I64, I64]:
+    def plain(self, number: int, several: tuple[I64, I64, I64]) -> tuple[I64, I64]:
         """Per axon of a core the one bit that it carries, or NOT_PLAIN, and the tick in which it does."""
         bit = np.full(self.program.cores[number].axons, NOT_PLAIN, np.int64)
         tick = np.zeros(len(bit), np.int64)
@@ -148,7 +166,17 @@ class _Walk:
             bit[lines[:, 2]], tick[lines[:, 2]] = lines[:, 0], lines[:, 3]
         source = self.first[routes[:, 0]] + routes[:, 1]
         bit[routes[:, 3]], tick[routes[:, 3]] = self.bit[source], self.tick[source] + routes[:, 4]
+        bit[several[0]], tick[several[0]] = several[1:]
         return bit, tick
+
+    def merged(self, number: int) -> tuple[I64, I64, I64]:
+        """The axons of a core that several neurons feed, all of them known, with the bit of each and its tick."""
+        routes, count = self.routes[number].astype(np.int64), self.program.cores[number].axons
+        source = self.first[routes[:, 0]] + routes[:, 1]
+        there = self.done[source] & ~self.unknown(number)[routes[:, 3]]
+        routes, source = routes[there], source[there]
+        where = f"core {number}"
+        return merged(self.merges, routes[:, 3], self.bit[source], self.tick[source] + routes[:, 4], count, where)
 
 
 def _by(rows: Array, column: int, count: int) -> list[Array]:
@@ -230,19 +258,24 @@ def _core(
         some, weights = some[~wait], weights[~wait]
     if not len(some):
         return later
+    several = walk.merged(number)
     walk.done[walk.first[number] + some] = True
     used = (weights != 0).any(axis=0)
-    bit, tick = walk.plain(number)
+    bit, tick = walk.plain(number, several)
+    echo = _echoes(walk, number, some, weights, bit, tick)
+    some, weights = some[~echo], weights[~echo]
+    if not len(some):
+        return later
     if fast.holds(core, number, some, weights, used, bit, tick, walk.program.period):
         mine = walk.first[number] + some
         first = np.array([layer.first for layer in network.layers], np.int64)
-        walk.bit[mine], walk.tick[mine] = first[core.layer[some]] + core.unit[some], core.start[some]
+        walk.bit[mine], walk.tick[mine] = walk.merges.same[first[core.layer[some]] + core.unit[some]], core.start[some]
         return later
     counts, forms, most = counted_at_once(core, number, some, weights, bit, tick, walk.program.period)
     for n, form, count in zip(some[counts].tolist(), forms, most.tolist(), strict=True):
         walk.wires[number, n] = _Wire(form, int(core.start[n]), max(1, count), count)
     some, weights = some[~counts], weights[~counts]
-    wires, ticks = walk.axons(number, (weights != 0).any(axis=0))
+    wires, ticks = walk.axons(number, (weights != 0).any(axis=0), several)
     axons = _axons(wires, ticks)
     twins: dict[int, _Neuron] = {}
     alike: dict[bytes, int] = {}  # copies: neurons with the same row and the same numbers, of which one is looked at
@@ -254,7 +287,7 @@ def _core(
             if (number, n) in walk.read:
                 walk.seen[number, n] = twins[same_as]
             if (number, same_as) in walk.wires:
-                walk.wires[number, n] = walk.wires[number, same_as]
+                walk.says(number, n, walk.wires[number, same_as])
             continue
         got = _integral(weights[k], axons, walk.digits)
         layer, unit, reset, start = (int(a[n]) for a in (core.layer, core.unit, core.reset, core.start))
@@ -272,16 +305,35 @@ def _core(
             theta, fires = _compared(core, n, got, where, walk.program.period)
             sign = int(network.layers[layer].sign[unit])
             form, fixed = changing(form_of(network.layers[layer].synapses, unit, sign), state)
+            form = walk.merges.named(form)
             same = np.array_equal(form[0], got.form[0]) and np.array_equal(form[1], got.form[1])
             claim(same, f"{where} has other synapses than neuron {unit} of the layer")
             wanted = int(network.layers[layer].threshold[unit]) - fixed
             claim(theta == wanted, f"{where} fires at {theta}, not at {wanted}")
-            wire = _Wire((np.array([bit_of]), np.array([1])), fires, 1, 1)
+            wire = _Wire((walk.merges.same[bit_of : bit_of + 1], _ONE), fires, 1, 1)
         elif layer > len(network.layers):
             wire = _relay(core, n, got, weights[k], wires, where)
         if wire is not None:
-            walk.wires[number, n] = wire
+            walk.says(number, n, wire)
     return later
+
+
+def _echoes(walk: _Walk, number: int, some: Array, weights: Array, bit: I64, tick: I64) -> Array:
+    """Which of the neurons `some` fire exactly when their one axon is on, which carries their own bit; now known."""
+    out, core = np.zeros(len(some), bool), walk.program.cores[number]
+    layers = walk.network.layers
+    mine = np.flatnonzero(((weights != 0).sum(axis=1) == 1) & (core.layer[some] < len(layers)) & (core.unit[some] >= 0))
+    if walk.merges.plain or not len(mine):
+        return out
+    n, axon = some[mine], (weights[mine] != 0).argmax(axis=1)
+    theta = core.threshold[n].astype(np.int64) - core.leak[n]
+    own = np.array([layer.first for layer in layers])[core.layer[n]] + core.unit[n]
+    same = (walk.merges.same[own] == bit[axon]) & (bit[axon] >= 0) & (tick[axon] == core.start[n])
+    same &= (theta >= 1) & (weights[mine, axon] >= theta) & (core.reset[n] == MEMORYLESS)
+    out[mine[same]] = True
+    known = walk.first[number] + n[same]
+    walk.bit[known], walk.tick[known] = bit[axon[same]], core.start[n[same]]
+    return out
 
 
 def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | None], where: str) -> _Wire:
@@ -378,6 +430,7 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
     for k in range(network.readout.synapses.neurons):
         form, fixed = changing(form_of(network.readout.synapses, k), state)
         low, high = (int((cut(form[1], 0) * most[form[0]]).sum()) for cut in (np.minimum, np.maximum))
+        form = walk.merges.named(form)
         base, levels = int(program.base[k]), []
         bits, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for _, number, n in rows[k].tolist():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from spikebnn.arrays import I64, Array
@@ -15,9 +17,11 @@ FEW = 8  # patches that are looked at one by one
 class OneTick:
     """The network, ready to be compared with neurons that act at once."""
 
-    def __init__(self, network: ThresholdNetwork, state: Array) -> None:
-        self.network, self.state = network, state
-        self.simple = [not repeats(layer.synapses) for layer in network.layers]
+    def __init__(self, network: ThresholdNetwork, state: Array, same: I64) -> None:
+        """`same` (bits + 1,) names bits that are equal alike."""
+        self.network, self.state, self.same = network, state, same
+        wired = [replace(layer.synapses, taps=same[layer.synapses.taps].astype(np.int32)) for layer in network.layers]
+        self.simple = [not repeats(synapses) for synapses in wired]
         self.column = np.full(network.bits + 1, -1, np.int64)  # scratch: the column that carries a bit
 
     def holds(
@@ -62,7 +66,7 @@ class OneTick:
         patch = patch.reshape(-1)
         taps = s.taps[patches]
         told = np.where(taps == NO_TAP, 0, self.state[taps])
-        where = self.column[taps]
+        where = self.column[self.same[taps]]
         weight = s.weight[s.row[units]].astype(np.int32) * layer.sign[units].astype(np.int32)[:, None]
         want = np.zeros((len(units), have.shape[1]), np.int32)
         fixed = np.zeros(len(units), np.int64)

@@ -76,7 +76,7 @@ def _grid(program: Program, target: Target) -> None:
 
 
 def _wiring(program: Program, target: Target) -> None:
-    """Routes and lines end on axons that exist, each axon has one source, and fan-out limits hold."""
+    """Routes and lines end on axons that exist, which have one source, or neurons that they merge; fan-out limits hold."""
     axons = np.array([core.axons for core in program.cores], np.int64)
     neurons = np.array([core.neurons for core in program.cores], np.int64)
     source, neuron, reader, axon, delay = program.routes.astype(np.int64).T
@@ -93,8 +93,12 @@ def _wiring(program: Program, target: Target) -> None:
     base = np.concatenate([[0], np.cumsum(axons)])
     routed, outside = base[reader] + axon, (base[core] + at)[line < program.inputs]
     control = np.unique((base[core] + at)[line >= program.inputs])
-    fed = np.bincount(np.concatenate([routed, outside, control]).astype(np.int64), minlength=int(base[-1]))
-    _claim((fed == 1).all(), "an axon has no source or more than one")
+    fed = np.bincount(np.concatenate([outside, control]).astype(np.int64), minlength=int(base[-1]))
+    heard = np.bincount(routed, minlength=int(base[-1]))
+    _claim((fed <= 1).all() and ((fed == 1) != (heard > 0)).all(), "an axon has no source, or neurons and another one")
+    if not target.core.axon_merges:
+        most = heard.max(initial=0)
+        _claim(most <= 1, f"an axon hears {most} neurons, but each counts for itself on {target.name}")
     column = np.concatenate([[0], np.cumsum(neurons)])[source] + neuron
     if target.fan.axons_per_neuron is not None:
         most = np.bincount(column).max(initial=0)
@@ -214,7 +218,8 @@ def _membranes(program: Program, target: Target) -> None:
     source, into = source[order], into[order]
     bound = 2 ** (target.neuron.v_bits - 1)
     edges = np.searchsorted(source, neuron)
-    known = np.bincount(into, minlength=len(most)) == 0
+    awaited = np.bincount(into, minlength=len(most))
+    known = awaited == 0
     todo = [(k, np.flatnonzero(core.start == start)) for start, k in in_order(program) for core in [program.cores[k]]]
     while todo:  # a neuron waits until the counts of all its axons are known
         left = []
@@ -236,7 +241,9 @@ def _membranes(program: Program, target: Target) -> None:
             rows = slice(int(edges[k]), int(edges[k + 1]))
             now = said[source[rows] - neuron[k]]
             goal = into[rows][now >= 0]
-            most[goal], known[goal] = now[now >= 0], True
+            np.maximum.at(most, goal, now[now >= 0])  # merged axons hear all in one tick: check_equivalent claims it
+            np.subtract.at(awaited, goal, 1)
+            known[goal] = awaited[goal] == 0
         stuck = sum(len(wait) for _, wait in left) == sum(len(some) for _, some in todo)
         _claim(not stuck, f"core {left[0][0] if left else 0} hears neurons that hear it")
         todo = left

@@ -53,6 +53,7 @@ def _header(
         "network": network.digest,
         "split": dict(partition.price),
         "notes": list(partition.notes),
+        "merged": dict(partition.merged),
         "lower_bound_cores": partition.lower_bound,
         "bound": dict(partition.bound),
         "placement": {"method": placement.method, **placement.price},

@@ -54,6 +54,7 @@ class CoreLimits:
     neurons_per_subtract: int = 1  # physical neurons that one subtractive reset costs (Loihi: 2)
     output_edges: int | None = None  # (neuron, destination core) pairs that leave a core
     synapse_bits: int | None = None  # synapse memory, for list formats
+    axon_merges: bool = False  # several neurons may feed one axon, which is on when any of them fires; else one alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

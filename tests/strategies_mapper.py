@@ -41,9 +41,9 @@ def mapper_readout(synapses: Synapses) -> Readout:
 
 def mapper_network(
     seed: int, *, inputs: int = 8, layers: int = 2, width: int = 6, taps: int = 5, most: int = 1, scores: int = 3,
-    votes: bool = False, ticks: int = 1,
+    votes: bool = False, ticks: int = 1, pools: int = 0,
 ) -> ThresholdNetwork:
-    """A random network; layers read mostly the layer before, sometimes any earlier bit."""
+    """A random network; layers read mostly the layer before, sometimes any earlier bit; so many pools follow each layer."""
     rng = np.random.default_rng(seed)
     made: list[Layer] = []
     first, before = inputs, np.arange(inputs)
@@ -64,6 +64,10 @@ def mapper_network(
         )
         before = np.arange(first, first + neurons)
         first += neurons
+        for _ in range(pools):
+            made.append(mapper_pool(rng, before, f"layer{k}.pool{len(made)}", first))
+            before = np.arange(first, first + made[-1].neurons)
+            first += made[-1].neurons
     last = mapper_synapses(rng, before, scores, int(rng.integers(1, taps + 1)), int(rng.integers(1, 3)), most)
     if votes:
         last = replace(last, weight=np.ones_like(last.weight))
@@ -71,6 +75,23 @@ def mapper_network(
         kind="burst" if ticks > 1 else "values", shape=(inputs,), dtype="uint8" if ticks > 1 else "float32", ticks=ticks
     )
     return ThresholdNetwork(inputs=inputs, encoder=encoder, layers=tuple(made), readout=mapper_readout(last))
+
+
+def mapper_pool(rng: np.random.Generator, reads: Array, name: str, first: int) -> Layer:
+    """A max pool over windows of `reads`, which may overlap, repeat and be padded; some neurons are min pools."""
+    size, stride, neurons = int(rng.integers(1, 5)), int(rng.integers(1, 4)), int(rng.integers(1, 7))
+    taps = reads[(stride * np.arange(neurons)[:, None] + np.arange(size)) % len(reads)].astype(np.int32)
+    if rng.random() < 0.3:
+        taps[rng.random(taps.shape) < 0.3] = NO_TAP
+    falls = rng.random(neurons) < rng.choice([0.0, 0.0, 0.5])
+    return Layer(
+        name=name, kind="pool", sign=np.ones(neurons, np.int8), first=first, shape=(neurons,),
+        synapses=Synapses(
+            weight=np.ones((1, size), np.int16), taps=taps, row=np.zeros(neurons, np.int32),
+            patch=np.arange(neurons, dtype=np.int32),
+        ),
+        threshold=np.where(falls, (taps != NO_TAP).sum(axis=1), 1).astype(np.int32),
+    )
 
 
 def mapper_fan_out() -> ThresholdNetwork:
@@ -141,6 +162,7 @@ def mapper_targets(draw: st.DrawFn) -> Target:
         "axons_per_neuron": draw(st.sampled_from([None, None, 1, 2])),
         "cores_per_neuron": draw(st.sampled_from([None, 1, 2])),
         "axons": draw(st.integers(12, 40)),
+        "axon_merges": draw(st.booleans()),
     }
     if draw(st.booleans()):
         changes |= {

@@ -45,6 +45,7 @@ def facts_of(program: Program) -> dict[str, Any]:
         "readout": program.readout,
         "placement": _plain(program.header.get("placement", {})),
         "split": _plain(program.header.get("split", {})),
+        "merged": _plain(program.header.get("merged", {})),
         "layers": rows,
         "findings": _plain(program.header.get("findings", ())),
     }
@@ -69,6 +70,7 @@ def text_of(facts: dict[str, Any]) -> str:
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
         f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
+        *_merged(facts.get("merged", {})),
         *_split(facts.get("split", {})),
         *_traffic(facts.get("placement") if facts["cores"] else None),
         f"program    sha256 {facts['program'][:16]}",
@@ -79,6 +81,14 @@ def text_of(facts: dict[str, Any]) -> str:
         lines += ["", "findings"]
         lines += [f"  {finding['layer']}: {finding['text']}" for finding in facts["findings"]]
     return "\n".join(lines)
+
+
+def _merged(pools: dict[str, int]) -> list[str]:
+    """Pools without neurons, layer by layer; nothing where there are none."""
+    if not pools:
+        return []
+    which = ", ".join(f"{count} of {name}" for name, count in pools.items())
+    return [f"pools      fused into the layers that they read, no neuron and no tick: {which}"]
 
 
 def _split(price: dict[str, Any]) -> list[str]:

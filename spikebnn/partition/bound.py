@@ -12,10 +12,12 @@ from spikebnn.arrays import I64, Array
 from spikebnn.partition.bundle import pieces
 from spikebnn.partition.copies import reach
 from spikebnn.partition.memory import run_bits
+from spikebnn.partition.merge import MERGE
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.types import Bank
 from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
+from spikebnn.threshold import NO_TAP
 
 LONG = 4096  # synapses of one signal up to which their memory is exact
 
@@ -54,6 +56,7 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
       those spends an axon of its own on that signal and weight (on a list: on that signal).
     - Each such axon is fed by one column. A column that may feed a axons, or reach c cores, has to have as many
       copies as its axons or cores take; all of them are columns, and read in their turn.
+    - An axon that merges several neurons is fed by a column of each of them; it takes no column itself.
     - The d synapses of one signal take at least the memory of one list of d in the cheapest blocks: a list on each of
       several cores is one more way to cut the d synapses into blocks, and delays and indices only add to it.
     - The sums over all neurons, divided by what one core has, bound the cores; the largest of them is taken.
@@ -66,13 +69,20 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
     readers: dict[int, I64] = {}  # weight -> columns that read each signal through it; lists: one entry, 0
     edges = 0
     each: list[int] = []
+    through = np.zeros((2, len(heard)), np.int64)  # axons that merge with others', and cores that they are on at least
     for bank in reversed(banks):
         mine = slice(bank.first, bank.first + bank.neurons)
-        wanted = np.zeros(bank.neurons, np.int64)
-        most = np.zeros(bank.neurons, np.int64)
+        wanted, most = through[0, mine].copy(), through[1, mine].copy()
         for count in readers.values():
             wanted += -(-count[mine] // room)
             most = np.maximum(most, -(-count[mine] // room))
+        if bank.role == MERGE:
+            row, at = np.nonzero(bank.synapses.taps != NO_TAP)
+            feeder = bank.synapses.taps[row, at]
+            through[0] += np.bincount(feeder, wanted[row], len(heard)).astype(np.int64)
+            np.maximum.at(through[1], feeder, most[row])
+            each.append(0)
+            continue
         copies = np.minimum(wanted, 1)
         if per_axons is not None:
             copies = -(-wanted // per_axons)

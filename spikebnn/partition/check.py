@@ -9,7 +9,7 @@ from spikebnn.errors import CheckError
 from spikebnn.partition.types import Bank, Part, Partition
 from spikebnn.program import SUBTRACT
 from spikebnn.target import Target
-from spikebnn.threshold import ThresholdNetwork
+from spikebnn.threshold import NO_TAP, ThresholdNetwork
 
 FEW = 8  # patches that are looked at one by one
 
@@ -46,7 +46,7 @@ def check_partition(partition: Partition, network: ThresholdNetwork, target: Tar
 
 
 def _routes(partition: Partition, hears: list[I64], says: list[I64], target: Target) -> None:
-    """Every axon of a neuron has one route, from a column that says what it hears, and no column has too many."""
+    """Every axon has a route from each column that it must hear, and no other, and no column has too many."""
     none = np.zeros(0, np.int64)
     heard, said = np.concatenate([none, *hears]), np.concatenate([none, *says])
     axon_0 = np.cumsum([0, *(len(rows) for rows in hears)])
@@ -55,17 +55,20 @@ def _routes(partition: Partition, hears: list[I64], says: list[I64], target: Tar
     from_, into = column_0[sender] + column, axon_0[reader] + axon
     wrong = np.flatnonzero((column_0[sender + 1] <= from_) | (axon_0[reader + 1] <= into))
     _claim(not len(wrong), f"route {wrong[:1]} begins or ends nowhere")
-    wrong = np.flatnonzero(said[from_] != heard[into])[:1]
-    _claim(not len(wrong), f"axon {axon[wrong]} of shard {reader[wrong]} is fed by signal {said[from_[wrong]]}")
-    times = np.bincount(into, minlength=len(heard))
-    twice = np.flatnonzero(times[into] > 1)[:1]
-    _claim(not len(twice), f"axon {axon[twice]} of shard {reader[twice]} is fed twice")
+    axons, signals = _feeders(partition, heard, target)
+    base = 1 + max(int(said.max(initial=0)), int(signals.max(initial=0)))
+    have, want = np.sort(into * base + said[from_]), np.sort(axons * base + signals)
+    for wrong, what in (
+        (have[1:][have[1:] == have[:-1]], "is fed twice by signal"),
+        (np.setdiff1d(have, want), "is fed by signal"),
+        (np.setdiff1d(want, have), "is not fed by signal"),
+    ):
+        at = wrong[:1] // base
+        shard = np.searchsorted(axon_0, at, side="right") - 1
+        _claim(not len(wrong), f"axon {at - axon_0[shard]} of shard {shard} {what} {wrong[:1] % base}")
     low, high = target.neuron.delay_min, target.neuron.delay_max
     wrong = delay[(delay < low) | (delay > high)][:1]
     _claim(not len(wrong), f"a route has a delay of {wrong} ticks")
-    missing = np.flatnonzero((heard >= partition.inputs) != (times > 0))[:1]
-    shard = np.searchsorted(axon_0, missing, side="right") - 1
-    _claim(not len(missing), f"axon {missing - axon_0[shard]} of shard {shard} is not fed")
     served = np.unique(from_ * (len(hears) + 1) + reader) // (len(hears) + 1)
     for what, many, most in (
         ("feeds {} axons", np.bincount(from_, minlength=1), target.fan.axons_per_neuron),
@@ -77,6 +80,22 @@ def _routes(partition: Partition, hears: list[I64], says: list[I64], target: Tar
             most is None or int(many[worst]) <= most,
             f"column {worst - column_0[where]} of shard {where} {what.format(many[worst])}",
         )
+
+
+def _feeders(partition: Partition, heard: I64, target: Target) -> tuple[I64, I64]:
+    """The neurons that must feed each axon: axons, and a signal each; several where the axon merges them."""
+    at = np.flatnonzero(heard >= partition.inputs)
+    axon, signal = at, heard[at]
+    for bank in partition.banks:
+        if bank.role != "merge":
+            continue
+        _claim(target.core.axon_merges, f"{bank.name} has axons that hear several neurons, which {target.name} does not have")
+        own = np.isin(signal, np.arange(bank.first, bank.first + bank.neurons))
+        taps = bank.synapses.taps[signal[own] - bank.first]
+        fed = (taps != NO_TAP).sum(axis=1)
+        axon = np.concatenate([axon[~own], np.repeat(axon[own], fed)])
+        signal = np.concatenate([signal[~own], taps[taps != NO_TAP]])
+    return axon, signal.astype(np.int64)
 
 
 def _reads(bank: Bank, part: Part, typed: bool, values: list[int]) -> I64:

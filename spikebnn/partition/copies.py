@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I32, I64, Array
+from spikebnn.partition.merge import members
 from spikebnn.partition.types import INPUTS, Bank, Part, Shard, layout
 from spikebnn.target import Target
+from spikebnn.threshold import NO_TAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +38,18 @@ def with_readers(demand: Demand, parts: Sequence[Part]) -> Demand:
     fresh = (np.diff(source[order], prepend=-1) != 0) | (np.diff(reader[order], prepend=-1) != 0)
     cores = demand.cores + np.bincount(source[order][fresh], minlength=len(demand.cores))
     return Demand(axons=axons, cores=cores)
+
+
+def through(demand: Demand, merge: Bank) -> Demand:
+    """The demand when everything that reads a merged axon asks each neuron that feeds it."""
+    taps = merge.synapses.taps
+    row, at = np.nonzero(taps != NO_TAP)
+    mine = slice(merge.first, merge.first + merge.neurons)
+    out = []
+    for wanted in (demand.axons, demand.cores):
+        asked = np.bincount(taps[row, at], wanted[mine][row], len(wanted)).astype(np.int64)
+        out.append(wanted + asked)
+    return Demand(axons=out[0], cores=out[1])
 
 
 def reach(target: Target) -> tuple[int | None, int | None]:
@@ -65,7 +79,10 @@ def copies_of(bank: Bank, demand: Demand, heard: Array, target: Target) -> tuple
 
 
 def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target: Target) -> tuple[I32, I32]:
-    """Routes (shard, column, shard, axon, delay), and for each column of each shard in order its signal."""
+    """Routes (shard, column, shard, axon, delay), and for each column of each shard in order its signal.
+
+    A merged axon has a route from each neuron that feeds it.
+    """
     lay = layout(banks, shards)
     sizes = np.array([len(part.source) for part in lay.part], np.int64)
     signal = np.concatenate([np.zeros(0, np.int32), *(part.source for part in lay.part)])
@@ -73,8 +90,11 @@ def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target:
     axon = np.arange(len(signal)) + np.repeat(lay.axon - (np.cumsum(sizes) - sizes), sizes)
     reader = lay.shard[part]
     keep = np.flatnonzero(signal >= inputs)
-    order = keep[np.lexsort((axon[keep], reader[keep], signal[keep]))]
-    signal, reader, axon, part = signal[order], reader[order], axon[order], part[order]
+    delay = _delays(banks, signal[keep], lay.bank[part[keep]])
+    fed, signal = members(banks, signal[keep].astype(np.int64))
+    reader, axon, delay = reader[keep[fed]], axon[keep[fed]], delay[fed]
+    order = np.lexsort((axon, reader, signal))
+    signal, reader, axon, delay = signal[order], reader[order], axon[order], delay[order]
     fresh = np.diff(signal, prepend=-1) != 0
     per_axons, per_cores = reach(target)
     if per_axons is not None:
@@ -90,7 +110,6 @@ def connect(banks: Sequence[Bank], shards: Sequence[Shard], inputs: int, target:
     by_signal = np.argsort(says, kind="stable")
     at = by_signal[np.searchsorted(says[by_signal], signal) + turn]
     sender = np.searchsorted(first, at, side="right") - 1
-    delay = _delays(banks, signal, lay.bank[part])
     return np.stack([sender, at - first[sender], reader, axon, delay], axis=1).astype(np.int32), says
 
 
@@ -105,7 +124,7 @@ def _rank(fresh: Array) -> I64:
     return np.asarray(np.arange(len(fresh)) - start[np.cumsum(fresh) - 1]) if len(fresh) else np.zeros(0, np.int64)
 
 
-def _delays(banks: Sequence[Bank], signal: I32, reader: I64) -> I64:
+def _delays(banks: Sequence[Bank], signal: Array, reader: I64) -> I64:
     firsts = np.array([bank.first for bank in banks], np.int64)
     order = np.argsort(firsts)
     sender = order[np.searchsorted(firsts[order], signal, side="right") - 1]

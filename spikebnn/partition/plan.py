@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,23 +18,28 @@ from spikebnn.partition.copies import (
     copies_of,
     no_demand,
     reach,
+    through,
     with_readers,
 )
 from spikebnn.partition.ease import eased
 from spikebnn.partition.join import Bin, gaps_of, join
 from spikebnn.partition.limits import bank_violations, core_violations, far_too_many
 from spikebnn.partition.lower import Lowered, lower
+from spikebnn.partition.merge import ALONE, MERGE, SHARED
 from spikebnn.partition.pack import NoRoom, Tried, pack
 from spikebnn.partition.price import price
 from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
-from spikebnn.partition.timing import Schedule, latest, relay, schedule
+from spikebnn.partition.timing import NOTHING, Schedule, latest, relay, schedule
 from spikebnn.partition.types import INPUTS, Bank, Part, Partition, Shard, Violation, layout
+from spikebnn.program import ProgramLayer
 from spikebnn.recipe import Recipe
 from spikebnn.split.kinds import lossless
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
+AXON = "axon"  # a pool that is no neuron; see SHARED and ALONE
+SMALL = 64  # cores up to which all ways to make pools are tried
 SPARE = 2  # times the cores that may be taken, from which on packing is given up
 Attempt = tuple[Partition | None, tuple[Violation, ...]]
 
@@ -149,31 +154,71 @@ def _attempt(
     membrane = read is not None and read.kind == "membrane"
     for bank in lowered.banks:
         violations += bank_violations(bank, membrane and bank.role == "readout", target)
-    splitters: frozenset[str] = frozenset()
+    told = np.zeros(lowered.signals, bool)
+    if read is not None:
+        told[read.rows[:, 1]] = True
     tried: Tried = {}
-    while True:
-        plan = schedule(
-            lowered.banks, lowered.layers, network.inputs, spread, lowered.signals, splitters, target
-        )
-        violations += plan.violations
-        heard = _heard(plan, read, bool(violations))
-        bound = lower_bound(plan.banks, heard, target)
-        far = far_too_many(_by_layer(plan, bound), bound.cores, target, room)
-        if far is not None:
-            return None, (*violations, far)
-        packed = _pack_backward(plan, heard, splitters, network.inputs, target, tried, room)
-        if isinstance(packed, Violation):
-            return None, (*violations, packed)
-        if isinstance(packed, str):
-            splitters |= {packed}
-            continue
-        break
-    shards = join(plan.banks, packed, target)
-    violations += core_violations(plan.banks, shards, plan.layers, target)
+    def packed(keeps: Mapping[str, str]) -> _Way | tuple[Violation, ...]:
+        return _packed(lowered, told, violations, spread, network, target, room, keeps, tried)
+
+    got = packed({})
+    for keeps in _other_pools(got):  # copies that seem to cost nothing may take the room of other neurons
+        other = packed(keeps)
+        if isinstance(other, _Way) and isinstance(got, _Way) and len(other.shards) < len(got.shards):
+            got = other
+    if not isinstance(got, _Way):
+        return None, got
+    violations += [*got.plan.violations, *core_violations(got.plan.banks, got.shards, got.plan.layers, target)]
     if violations:
         return None, tuple(violations)
     assert read is not None
-    return _partition(network, lowered, read, plan, shards, bound, target), ()
+    return _partition(network, lowered, read, got.plan, got.shards, got.bound, target), ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """Banks in time and the cores that hold them."""
+
+    plan: Schedule
+    shards: list[Shard]
+    bound: Bound
+    keeps: Mapping[str, str]
+
+
+def _packed(
+    lowered: Lowered, told: Array, violations: Sequence[Violation], spread: int, network: ThresholdNetwork, target: Target,
+    room: int | None, keeps: Mapping[str, str], tried: Tried,
+) -> _Way | tuple[Violation, ...]:
+    """Cores for the banks, after as many changes of their relays and pools as pay; `keeps` are choices for pools."""
+    splitters: frozenset[str] = frozenset()
+    while True:
+        plan = schedule(
+            lowered.banks, lowered.layers, network.inputs, spread, lowered.signals, splitters, target, told, keeps
+        )
+        torn = (*violations, *plan.violations)
+        heard = _heard(plan, lowered.readout, bool(torn))
+        bound = lower_bound(plan.banks, heard, target)
+        far = far_too_many(_by_layer(plan, bound), bound.cores, target, room)
+        if far is not None:
+            return (*torn, far)
+        packed = _pack_backward(plan, heard, splitters, keeps, network.inputs, target, tried, room)
+        if isinstance(packed, Violation):
+            return (*torn, packed)
+        if isinstance(packed, _Change):
+            splitters |= {packed.relays} - {""}
+            keeps = {**keeps, **packed.pools}
+            continue
+        return _Way(plan, join(plan.banks, packed, target), bound, keeps)
+
+
+def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:
+    """Other choices for the pools of a way that are worth packing all banks once more."""
+    if isinstance(got, _Way):
+        merges = {bank.name for bank in got.plan.banks if bank.role == MERGE}
+        if any(got.plan.fused.get(name) and got.keeps.get(name) == AXON for name in merges):
+            yield {name: SHARED if got.keeps.get(name) == AXON else choice for name, choice in got.keeps.items()}
+        if merges and len(got.shards) <= SMALL:
+            yield dict.fromkeys(merges, ALONE)
 
 
 def _by_layer(plan: Schedule, bound: Bound) -> dict[str, float]:
@@ -230,10 +275,10 @@ def _heard(plan: Schedule, read: ReadoutBanks | None, torn: bool) -> I64:
 
 
 def _pack_backward(
-    plan: Schedule, heard: I64, splitters: frozenset[str], inputs: int, target: Target, tried: Tried,
-    room: int | None = None,
-) -> list[Bin] | str | Violation:
-    """The parts of each core, in the order of banks; or the name of a bank whose readers should read relays.
+    plan: Schedule, heard: I64, splitters: frozenset[str], keeps: Mapping[str, str], inputs: int, target: Target,
+    tried: Tried, room: int | None = None,
+) -> list[Bin] | _Change | Violation:
+    """The parts of each core, in the order of banks; or a bank whose readers should read something else.
 
     Where an axon costs no neuron elsewhere, a bank first fills what later banks have left of their cores.
     """
@@ -242,6 +287,13 @@ def _pack_backward(
     bins: list[list[Bin]] = []
     for index in range(len(plan.banks) - 1, -1, -1):
         bank = plan.banks[index]
+        if bank.role == MERGE:
+            if bank.name not in keeps:
+                best = _cheapest_pools(bank, plan, demand, heard, inputs, target, tried)
+                return _Change(pools={bank.name: best})
+            demand = through(demand, bank)
+            bins.append([])
+            continue
         copies, edges = copies_of(bank, demand, heard, target)
         open_bins = [held for group in reversed(bins) for held in group] if fills else []
         gaps = gaps_of(plan.banks, open_bins, target)
@@ -255,7 +307,7 @@ def _pack_backward(
         if copied and bank.name not in splitters and _relays_are_cheaper(
             bank, parts, demand, heard, inputs, plan.signals, target, tried
         ):
-            return bank.name
+            return _Change(relays=bank.name)
         for part, gap in packed:
             if gap is not None:
                 open_bins[gap].append(part)
@@ -264,6 +316,14 @@ def _pack_backward(
             return far_too_many({bank.name: float(len(packed))}, sum(map(len, bins)), target, room) or _no_room(bank, target)
         demand = with_readers(demand, parts)
     return [held for group in reversed(bins) for held in group]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A bank whose readers should read relays, or one whose pools are best made in some way."""
+
+    relays: str = ""
+    pools: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 def _price_of_axon(bank: Bank, inputs: int, target: Target) -> float:
@@ -302,6 +362,32 @@ def _relays_are_cheaper(
     return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
 
 
+def _cheapest_pools(
+    merge: Bank, plan: Schedule, demand: Demand, heard: I64, inputs: int, target: Target, tried: Tried
+) -> str:
+    """Compare pools as axons, which every source needs copies for, with neurons that hear one shared axon or their inputs."""
+    mine = slice(merge.first, merge.first + merge.neurons)
+    if int(through(demand, merge).axons.max(initial=0)) < 2:
+        return AXON
+    feeder = int(merge.synapses.taps.max())
+    source = next(bank for bank in plan.banks if bank.first <= feeder < bank.first + bank.neurons)
+    punctual = np.zeros(plan.signals, bool)
+    own = np.arange(merge.first, merge.first + merge.neurons, dtype=np.int32)
+    cost: dict[str, float] = {}
+    for way, pool in ((AXON, None), (SHARED, relay(merge, own, merge.first, merge.layer)), (ALONE, merge)):
+        asked, pools = demand, []
+        if pool is not None:
+            wanted, edges = copies_of(pool, demand, heard, target)
+            pools = [part for part, _ in pack(pool, 0, wanted, edges, punctual, target, tried=tried)]
+            asked = Demand(axons=demand.axons.copy(), cores=demand.cores.copy())
+            asked.axons[mine], asked.cores[mine] = 0, 0
+            asked = with_readers(asked, pools)
+        copies, edges = copies_of(source, through(asked, merge), heard, target)
+        parts = [part for part, _ in pack(source, 0, copies, edges, punctual, target, tried=tried)]
+        cost[way] = _cores(parts, inputs, target) + len(pools)
+    return min(cost, key=lambda way: cost[way])
+
+
 def _cores(parts: Sequence[Part], inputs: int, target: Target) -> float:
     asked = sum(int((part.source >= inputs).sum()) for part in parts)
     return len(parts) + asked / target.core.neurons
@@ -327,12 +413,12 @@ def _partition(
     shard = np.searchsorted(first, at, side="right") - 1
     outputs = np.stack([read.rows[:, 0], shard, at - first[shard]], axis=1).reshape(-1, 3)
     return Partition(
-        banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=plan.layers,
+        banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=_layers(plan, shards),
         inputs=network.inputs, period=plan.period, latency=latest(plan.banks, read.rows[:, 1].astype(np.int64)),
         readout="membrane" if read.kind == "membrane" else "spikes", outputs=door(outputs, "int32", None, 3),
         base=door(read.base, "int32", None), price=_price(network, lowered, plan, shards, routes, read.kind, target),
         notes=_notes(plan, shards), lower_bound=bound.cores,
-        bound=bound.shares,
+        bound=bound.shares, merged=MappingProxyType({name: n for name, n in plan.fused.items() if n}),
     )
 
 
@@ -359,12 +445,25 @@ def _price(
     })
 
 
+def _layers(plan: Schedule, shards: Sequence[Shard]) -> tuple[ProgramLayer, ...]:
+    """The layers; the role "merged" is that of a layer whose neurons are all axons."""
+    placed = {plan.banks[part.bank].layer for shard in shards for part in shard.parts}
+    return tuple(
+        replace(layer, role="merged") if plan.fused.get(layer.name) and index not in placed else layer
+        for index, layer in enumerate(plan.layers)
+    )
+
+
 def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
     there = np.zeros(plan.signals, bool)
     there[column_signals(plan.banks, shards)] = True
     notes = []
     for bank in plan.banks:
-        gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum())
-        if gone and bank.role in ("whole", "aggregate"):
+        merged = plan.fused.get(bank.name, 0) if bank.role == "whole" else 0
+        if merged:
+            how = "are axons that all of their inputs feed, and take no core"
+            notes.append(f"{bank.name}: {merged} of {bank.neurons} neurons {how}")
+        gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum()) - merged
+        if gone > 0 and bank.role in ("whole", "aggregate"):
             notes.append(f"{bank.name}: {gone} of {bank.neurons} neurons are never read or never change, and take no core")
     return tuple(notes)

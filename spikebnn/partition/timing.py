@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
-from spikebnn.arrays import I32, I64
+from spikebnn.arrays import I32, I64, Array
+from spikebnn.partition.merge import ALONE, SHARED, merges_of, shared_inputs
 from spikebnn.partition.types import INPUTS, Bank, Violation
 from spikebnn.program import AUXILIARY, MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,6 +27,7 @@ class Schedule:
     signals: int
     period: int
     violations: tuple[Violation, ...]
+    fused: Mapping[str, int]  # bank -> how many of its neurons are axons instead
 
 
 def relay(of: Bank, source: I32, first: int, layer: int) -> Bank:
@@ -74,13 +79,17 @@ def _feedback(bank: Bank, banks: Sequence[Bank], inputs: int) -> set[int]:
 
 def schedule(
     given: Sequence[Bank], layers: Sequence[ProgramLayer], inputs: int, spread: int, signals: int, splitters: frozenset[str],
-    target: Target,
+    target: Target, told: Array | None = None, keeps: Mapping[str, str] = NOTHING,
 ) -> Schedule:
     """Give every bank its tick: as early as its latest source allows, sources that are early wait by their delay.
 
     Banks named in `splitters` get a relay per neuron, which all their readers read instead, so that copies are
     made of the relays. Where a source is earlier than the longest delay, relays bridge the rest. A frame's
     inputs come in `spread` ticks. The period is the longest time that any neuron is busy with one frame.
+
+    Where axons merge, neurons that are pools become axons (`spikebnn.partition.merge`). Where the host reads them (`told`,
+    (signals,)), and in banks that `keeps` calls SHARED, they stay neurons, which hear such an axon; in those that it calls
+    ALONE they hear their inputs one by one.
     """
     shortest, longest = target.neuron.delay_min, target.neuron.delay_max
     banks: list[Bank] = []
@@ -89,9 +98,20 @@ def schedule(
     bridges: dict[tuple[int, int], int] = {}  # (bank, tick) -> relay bank that repeats it all then
     violations: list[Violation] = []
     period = spread
+    fused: dict[str, int] = {}
     for bank in given:
         for old, new in moved:
             bank = replace(bank, synapses=retap(bank.synapses, old, new))
+        if target.core.axon_merges and told is not None and keeps.get(bank.name) != ALONE:
+            mine = told[bank.first : bank.first + bank.neurons]
+            for own, merge in merges_of(bank, banks, inputs, signals):
+                banks.append(merge)
+                signals += merge.neurons
+                stays = mine[own] | (keeps.get(bank.name) == SHARED)
+                bank = shared_inputs(bank, own[stays], merge, stays)
+                if not stays.all():
+                    moved.append((bank.first + own[~stays], merge.first + np.flatnonzero(~stays).astype(np.int32)))
+                fused[bank.name] = fused.get(bank.name, 0) + int((~stays).sum())
         reads = sources(bank, banks, inputs)
         inner = {k: v for k, v in reads.items() if k != INPUTS}
         early = _feedback(bank, banks, inputs)
@@ -140,7 +160,8 @@ def schedule(
             moved.append((own, np.arange(signals, signals + bank.neurons, dtype=np.int32)))
             signals += bank.neurons
     return Schedule(
-        banks=tuple(banks), layers=tuple(names), signals=signals, period=period, violations=tuple(violations)
+        banks=tuple(banks), layers=tuple(names), signals=signals, period=period, violations=tuple(violations),
+        fused=MappingProxyType(fused),
     )
 
 
