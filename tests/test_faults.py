@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import spikebnn
 from spikebnn.arrays import unpack_bits
+from spikebnn.cli import main
 from spikebnn.errors import InputError
 from spikebnn.fault_curve import FaultCurve, fault_curve
 from spikebnn.faults import KINDS, Faults
@@ -306,17 +307,37 @@ def test_sensor_dropouts_are_bad_readings_and_the_policy_treats_them(tmp_path):
 
 
 def test_a_sweep_is_a_table_and_a_curve(tmp_path, capsys):
-    from spikebnn.cli import main
-
     x = np.tile(one_hot([1]), (200, 1))
     path = str(telemetry(tmp_path, chooser(), x, [1] * 200))
     assert main(["stream", path, "--sweep", "packet-loss=0,0.5,1", "--seed", "4", "-o", str(tmp_path / "curve.json")]) == 0
     out = capsys.readouterr().out
     assert "packet-loss" in out
-    curve = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))
+    curve = told["curves"][0]
     found = [point["accuracy"] for point in curve["points"]]
-    assert (found[0], found[2], curve["seed"]) == (1.0, 0.0, 4)
+    assert (found[0], found[2], curve["seed"], told["accuracy"]) == (1.0, 0.0, 4, 1.0)
     assert 0.3 < found[1] < 0.7
+
+
+def test_the_verb_faults_prints_curves_and_writes_them(tmp_path, capsys, shuttle):
+    program, _, x, y = shuttle
+    program.save(tmp_path / "net.sbnn")
+    np.savez(tmp_path / "x.npz", x=x[:100], y=y[:100])
+    words = ["faults", str(tmp_path / "net.sbnn"), "--data", str(tmp_path / "x.npz"), "--sweep", "axon-flip=0,0.2",
+             "--sweep", "dead-cores=0.5", "--repeats", "3", "--seed", "6", "-o", str(tmp_path / "c.json")]  # fmt: skip
+    assert main([*words, "--html", str(tmp_path / "c.html")]) == 0
+    out = capsys.readouterr().out
+    assert "axon-flip  accuracy" in out
+    assert "seeds 6 to 8" in out
+    told = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    assert (told["schema"], [curve["kind"] for curve in told["curves"]]) == ("spikebnn.faults/1", ["axon-flip", "dead-cores"])
+    assert told["curves"][0]["points"][0]["agreement"] == 1.0
+    assert main(["report", str(tmp_path / "c.json")]) == 0
+    assert capsys.readouterr().out == out
+    assert main(["report", str(tmp_path / "c.json"), "--html", "-o", str(tmp_path / "d.html")]) == 0
+    assert (tmp_path / "d.html").read_text() == (tmp_path / "c.html").read_text()
+    assert main(words[:4] + ["--sweep", "axon-flips=0"]) == 2
+    assert "there is no fault 'axon-flips', did you mean axon-flip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

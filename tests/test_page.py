@@ -20,14 +20,18 @@ from spikebnn import data
 from spikebnn.cli import main
 from spikebnn.detail import SCHEMA, Detail, detail, raster_bits, spread
 from spikebnn.errors import InputError
-from spikebnn.page import html, read
+from spikebnn.fault_curve import FaultCurve, Point
+from spikebnn.page import faults_html, html, read, stream_html
 from spikebnn.page.charts import figures
 from spikebnn.page.costs import energy_figure
 from spikebnn.page.figure import wrapped
 from spikebnn.page.places import core_energy
+from spikebnn.recorded import Recorded, curves_document
 from spikebnn.score import Score, score
+from spikebnn.stream import Recorder, load_scenario, stream
 from spikebnn.targets import load_target
 from tests.strategies_energy import core, program, programs, run
+from tests.test_stream import chooser, one_hot, telemetry
 
 VOWELS = Path(__file__).resolve().parent.parent / "examples" / "japanese_vowels"
 NASTY = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>&\"'"
@@ -371,3 +375,101 @@ def test_on_paper_everything_stays_within_the_sheet(tmp_path, browser, vowels):
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     sheet = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
     assert base64.b64decode(sheet["data"]).startswith(b"%PDF")
+
+
+# ------------------------------------------------------------------------------------------------- a stream, and curves
+
+LONG = "accelerometer of the left wrist, along the arm"
+
+
+@pytest.fixture(scope="module")
+def wrist():
+    """A real stream with bad rows, on a chip whose latency depends on the frame, and two curves of faults."""
+    plan = load_scenario("basic_motions")
+    recorder = Recorder()
+    stream(replace(plan, faults={"sensor-dropout": 0.004}, seed=1), watch=[recorder])
+    return recorder.recorded([curve("packet-loss", 3), curve("sensor-dropout", 1, labelled=False)])
+
+
+def curve(kind, repeats, labelled=True):
+    points = tuple(
+        Point(rate=rate, decisions=100.0 - 50 * rate, missed=50 * rate, accuracy=0.9 - rate if labelled else None,
+              lowest=0.85 - rate if labelled else None, highest=0.93 - rate if labelled else None, agreement=None, spikes=9.0)
+        for rate in (0.0, 0.001, 0.01, 0.02, 0.5)
+    )  # fmt: skip
+    return FaultCurve(kind=kind, unit="windows", seed=2, repeats=repeats, points=points)
+
+
+def test_the_page_of_a_stream_is_small_however_long_the_stream(wrist):
+    plan = load_scenario("basic_motions_day")
+    recorder = Recorder()
+    stream(plan, watch=[recorder])
+    day = recorder.recorded()
+    assert day.facts["seconds"] > 86_000
+    assert len(stream_html(day).encode()) < 2_000_000
+    again = Recorded.from_json(json.loads(json.dumps(day.to_json())))
+    assert stream_html(again) == stream_html(day)
+    assert "no curve was recorded" in stream_html(day).lower()
+
+
+def test_the_page_of_a_stream_says_what_was_wrong_and_what_was_done(wrist):
+    text = stream_html(wrist, NASTY)
+    assert NASTY not in text
+    assert re.search(r"<td[^>]*>a reading is missing, unreadable or infinite</td><td[^>]*>[1-9]", text)
+    assert "<h3>packet-loss</h3>" in text
+    assert "Means over seeds 2 to 4; the band goes from the worst seed to the best." in text
+    assert f"<strong>{len(wrist.track.decided)}" not in text
+    assert f"of {wrist.facts['windows']} windows, one every 500 ms" in text
+
+
+def test_the_page_of_a_real_stream_is_whole_in_a_browser(tmp_path, browser, wrist):
+    path = written(tmp_path, stream_html(wrist))
+    assert {view: opened(browser, path, *view) for view in VIEWS} == {view: [] for view in VIEWS}
+    assert browser.execute_script("return Number(document.getElementById('raster').dataset.spikes)") > 1000
+
+
+def test_the_page_of_an_odd_stream_is_whole_too(tmp_path, browser, wrist):
+    many = tuple(f"{NASTY}{n}" if n % 2 else f"{LONG} {n}" for n in range(12))
+    matrix = [[(7 * a + b) % 5 for b in range(12)] for a in range(12)]
+    signal = replace(wrist.signal, names=(LONG, NASTY, *wrist.signal.names[2:]), hidden=3)
+    track = replace(wrist.track, chosen=tuple(n % 12 for n in range(len(wrist.track.decided))))
+    excerpt = replace(wrist.excerpt, layers=tuple(replace(layer, name=LONG) for layer in wrist.excerpt.layers))
+    facts = {**wrist.facts, "classes": many, "confusion": matrix, "title": LONG, "left_out": (NASTY, LONG)}
+    odd = replace(wrist, facts=facts, signal=signal, track=track, excerpt=excerpt)
+    path = written(tmp_path, stream_html(odd, NASTY))
+    views = VIEWS[1::2]
+    assert {view: opened(browser, path, *view) for view in views} == {view: [] for view in views}
+
+
+def test_the_page_of_a_stream_of_nothing_is_whole_too(tmp_path, browser):
+    bare = []
+    for x, name in ((np.full((4, 3), np.nan), "bad"), (one_hot([1]), "one")):
+        recorder = Recorder()
+        (tmp_path / name).mkdir()
+        stream(telemetry(tmp_path / name, chooser(), x), watch=[recorder])
+        bare.append(opened(browser, written(tmp_path, stream_html(recorder.recorded())), 390, "light"))
+    assert bare == [[], []]
+
+
+def test_curves_on_plain_data_have_a_page_of_their_own(tmp_path, browser):
+    document = curves_document("net on test", "a" * 64, "truenorth-sim", [curve("weight-flip", 5), curve("dead-cores", 1)])
+    path = written(tmp_path, faults_html(document))
+    assert {view: opened(browser, path, *view) for view in VIEWS[1:3]} == {view: [] for view in VIEWS[1:3]}
+    assert "each bit of the synapses&#39; memory is flipped" in path.read_text()
+
+
+def test_a_stream_is_recorded_and_reported_on_the_command_line(tmp_path, capsys):
+    chosen = np.arange(60) % 3
+    path = telemetry(tmp_path, chooser(), one_hot(chosen), chosen)
+    run, own, page = (tmp_path / name for name in ("run.json", "own.html", "page.html"))
+    assert main(["stream", str(path), "--summary", "-o", str(run), "--html", str(own), "--sweep", "packet-loss=0,1"]) == 0
+    out = capsys.readouterr().out
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out == out
+    assert main(["report", str(run), "--html", "-o", str(page)]) == 0
+    assert page.read_bytes() == own.read_bytes()
+    assert main(["report", str(run), "--format", "csv"]) == 2
+    assert "--format csv is for scores; " in capsys.readouterr().err
+    run.write_text(run.read_text().replace("spikebnn.stream/1", "spikebnn.stream/7"))
+    assert main(["report", str(run)]) == 2
+    assert "the stream is of schema 'spikebnn.stream/7', 'spikebnn.stream/1' is wanted; run it again" in capsys.readouterr().err

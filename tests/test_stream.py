@@ -16,11 +16,10 @@ from spikebnn import sbnn
 from spikebnn.energy import energy
 from spikebnn.errors import InputError
 from spikebnn.program import NO_FLOOR
-from spikebnn.stream import Decision, SourcePlan, load_scenario, stream
+from spikebnn.stream import SourcePlan, load_scenario, stream
 from spikebnn.stream.samples import Samples
 from spikebnn.stream.scenario import KEYS, policy_of
 from spikebnn.stream.sources import Block
-from spikebnn.stream.view import line, view
 from spikebnn.stream.window import Cutter
 from spikebnn.targets import load_target
 from spikebnn.threshold import Encoder
@@ -348,34 +347,6 @@ def test_a_stream_without_a_decision_has_a_report(tmp_path):
     assert (report.decisions, report.missed_bad, report.energy) == (0, 3, None)
     assert "missed: 3 with bad rows" in report.text()
     json.dumps(report.as_dict(), allow_nan=False)
-
-
-def test_plain_lines_hold_what_the_scenario_shows(tmp_path):
-    x = one_hot([0, 1, 2, 0])
-    x[3] = np.nan
-    path = telemetry(
-        tmp_path, chooser(), x, [0, 0, 2, 0], scenario='[report]\nclasses = ["a", "b", "c"]\nshow = ["b"]\n'
-    )
-    plan, lines = load_scenario(path), []
-    with view(plan, lines.append, live=False) as show:
-        stream(plan, on_decision=show)
-    assert len(lines) == 2
-    assert "0.010 s  b" in lines[0]
-    assert "(labelled 0)" in lines[0]
-    assert lines[1].endswith("missed: bad row")
-
-
-def test_the_live_table_counts_what_it_does_not_show(tmp_path, capsys):
-    plan = load_scenario(telemetry(tmp_path, chooser(), one_hot([0, 1, 2, 0]), [0, 0, 2, 0]))
-    with view(plan, print, live=True) as show:
-        stream(plan, on_decision=show)
-    assert "4 decided, 75.00% right, 0 missed" in capsys.readouterr().out
-
-
-def test_a_line_says_when_a_reading_was_mended():
-    decision = Decision(number=0, row=3, time=1.5, chosen=1, raw=1, name="walk", truth=None, right=None, margin=2.0, spikes=7,
-                        synaptic_events=9, held=True)  # fmt: skip
-    assert line(decision).split() == ["1.500", "s", "walk", "margin", "2.000", "7", "spikes", "(mended)"]
 
 
 def test_a_cost_that_nobody_published_is_named_after_the_sum():

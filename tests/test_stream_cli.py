@@ -106,7 +106,17 @@ def test_a_wav_file_goes_through_a_filter_bank(capsys, own):
         ((*OWN,), "row 1 is labelled 'x', which is none of the classes (0 to 2); name the classes in order"),
         ((*OWN, "--resume"), "to resume, name the checkpoint to go on from"),
         ((*OWN, "--encoder", "wavelet"), "there is no encoder 'wavelet'; known are affine, "),
-        ((*OWN, "--sweep", "axon-flip=0", "-o", "d.csv"), "--sweep runs the stream several times"),
+        ((*OWN, "--sweep", "axon-flip=0", "--checkpoint", "c"), "--sweep runs the stream several times, so it keeps no checkpoint; sweep without --checkpoint"),
+        ((*OWN, "-o", "d.txt"), "-o d.txt: the name must end in .csv, .jsonl, .ndjson (decisions) or .json (the run)"),
+        ((*OWN, "-o", "d.html"), "or .json (the run); a page is written with --html"),
+        ((*OWN, "-o", "d.csv", "-o", "./d.csv"), "d.csv is named twice as an output"),
+        ((*OWN, "--repeats", "3"), "--repeats is the number of seeds of a sweep, so name one with --sweep"),
+        ((*OWN, "--every", "1"), "--every is the time between checkpoints, so name a file with --checkpoint"),
+        ((*OWN, "--checkpoint", "c", "--every", "nan"), "--every is a time of 0 s or more, found nan"),
+        ((*OWN, "--sweep", "packet-loss"), "a sweep is written KIND=RATE,RATE,..., such as packet-loss=0,0.01,0.1, found 'packet-loss'"),
+        ((*OWN, "--sweep", "packet-loss=0,2"), "the rate of packet-loss is a probability from 0 to 1, found 2"),
+        (("--source", "-", "--net", "net.sbnn", "--rate", "9", "--sweep", "dead-cores=0"), "- is a live source, which cannot be read once "
+                                                                                          "for every rate; record it to a file first"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_one_sentence(capsys, words, sentence):

@@ -28,6 +28,7 @@ VERBS = {
     "run": "run a program on data: accuracy, spikes, energy, latency",
     "verify": "compare a program with the original network, bit for bit; write a certificate",
     "stream": "feed a sensor stream through a mapped network, row by row",
+    "faults": "say what dead cores, lost packets and flipped bits do to a program on data",
     "report": "print what a run or a certificate found",
     "compare": "set runs side by side: do their energy intervals overlap?",
     "exchange": "write SANA-FE's files, and bring its result back as a second opinion",

@@ -1,30 +1,32 @@
-"""One score as one self-contained page: figures, tables, sources; it asks nothing of any network, and needs no server."""
+"""A score, a stream or curves of faults as one self-contained page, which asks nothing of any network or server."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from spikebnn.detail import Detail
 from spikebnn.errors import InputError
+from spikebnn.faults import KINDS
 from spikebnn.page.cards import cards
 from spikebnn.page.charts import figures
-from spikebnn.page.figure import Figure, config
+from spikebnn.page.curves import curve_figure
 from spikebnn.page.places import METRICS
+from spikebnn.page.render import check_installed, library, rendered
+from spikebnn.page.stream import CLASSES, bad_rows, stream_cards, stream_figures
+from spikebnn.recorded import Recorded, curves_of
 from spikebnn.report import page as tables_of
 from spikebnn.score import Score
 from spikebnn.tables import Table
 
-HERE = Path(__file__).resolve().parent
-VEGA_LITE = "6.4"
-NEEDS = 'a page needs jinja2 and vl-convert-python: pip install "spikebnn[html]"'
 NO_DETAIL = "this score was written without a closer look; `spikebnn run -o` adds one"
 
-__all__ = ["html", "read"]
+ON_CARDS = ("accuracy ", "latency ", "energy per decision, while", "mean power: ", "left out: ")  # or have a section
+NO_CURVES = "no curve was recorded; `spikebnn stream --sweep packet-loss=0,0.01,0.1 -o run.json` adds one"
+
+__all__ = ["check_installed", "faults_html", "html", "library", "read", "stream_html"]
 
 
 def read(path: str | Path) -> tuple[Score, Detail | None]:
@@ -46,34 +48,21 @@ def html(score: Score, detail: Detail | None = None, title: str = "") -> str:
     Without `detail` the page says what it lacks: raster, confusion matrix, latencies. `title` stands above it, by
     default the target's name. Raises InputError where jinja2 or vl-convert-python is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise InputError(NEEDS) from error
     drawn = figures(score, detail)
     told = tables_of(score)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     raster = None if detail is None else detail.raster
-    facts = {
-        "figures": {name: compiled(figure) for name, figure in drawn.items()},
-        "ratios": {name: figure.ratio for name, figure in drawn.items() if figure.ratio is not None},
-        "raster": None if raster is None else asdict(raster),
-    }
     first, *rest = (
         line for line in told.lines if not line.startswith(("accuracy: ", "agreement with "))
     )  # cards say these
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
+        drawn,
+        {"raster": None if raster is None else asdict(raster)},
+        ("page.js",),
         title=title or score.target,
         subtitle=first[:1].upper() + first[1:],
         lines=[line[:1].upper() + line[1:] for line in rest],
         cards=cards(score),
-        figures=drawn,
         metrics=METRICS,
         chips=sorted({core.chip for core in score.cores}),
         detail=detail,
@@ -87,46 +76,54 @@ def html(score: Score, detail: Detail | None = None, title: str = "") -> str:
         left_out=score.energy.left_out,
         lacks=score.energy.lacks,
         host=score.host,
-        style=(HERE / "style.css").read_text(encoding="utf-8"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
-        library=library(),
-        facts=json.dumps(facts, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c"),
     )
 
 
-def compiled(figure: Figure) -> dict[str, Any]:
-    """A figure as Vega, so that the page carries no compiler; as high as its ratio says where it has one."""
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise InputError(NEEDS) from error
-    shared = dict(config())
-    own = figure.spec.get("config", {})
-    spec = {
-        **figure.spec,
-        "width": "container",
-        "config": {**shared, **own},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-    }
-    made: dict[str, Any] = vl_convert.vegalite_to_vega(spec, vl_version=VEGA_LITE)
-    if figure.ratio is not None:
-        made.pop("height", None)
-        signals = [signal for signal in made.get("signals", ()) if signal["name"] != "height"]
-        low, high = 130, 640
-        made["signals"] = [
-            *signals,
-            {"name": "height", "update": f"clamp(width * {figure.ratio:.4f}, {low}, {high})"},
-        ]
-    return made
+def stream_html(run: Recorded, title: str = "") -> str:
+    """The page of a recorded stream; `title` stands above it, by default the stream's own."""
+    facts = run.facts
+    first, *rest = (line.strip() for line in run.text.splitlines()[1:])
+    rest = [line for line in rest if not line.startswith(ON_CARDS) and " decisions of " not in line]
+    many = len(facts["classes"])
+    why = (
+        f"a confusion matrix is shown for up to {CLASSES} classes, and this stream has {many}"
+        if facts["confusion"] is not None
+        else "nothing is labelled, so there is no confusion matrix"
+    )
+    excerpt = run.excerpt
+    return rendered(
+        "stream.html.j2",
+        stream_figures(run),
+        {"excerpt": None if excerpt is None else asdict(excerpt), "classes": list(facts["classes"])},
+        ("excerpt.js", "page.js"),
+        title=title or facts["title"],
+        subtitle=first[:1].upper() + first[1:],
+        lines=[line[:1].upper() + line[1:] for line in rest],
+        cards=stream_cards(run),
+        excerpt=excerpt,
+        layer_rows=[] if excerpt is None else [(layer.name, str(layer.rows)) for layer in excerpt.layers],
+        no_confusion=why,
+        latency_note=run.latency_note,
+        bad=bad_rows(run),
+        curves=run.curves,
+        no_curves=NO_CURVES,
+        left_out=facts["left_out"],
+    )
 
 
-@cache
-def library() -> str:
-    """Vega with its embedder, as vl-convert brings them, without anything that the page's markup could trip over."""
-    import vl_convert
-
-    code: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
-    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+def faults_html(document: Mapping[str, object], title: str = "") -> str:
+    """The page of curves of faults on plain data, as `spikebnn.recorded.curves_document` holds them."""
+    curves = curves_of(document)
+    return rendered(
+        "faults.html.j2",
+        {f"fault{n}": curve_figure(n, curve) for n, curve in enumerate(curves)},
+        {},
+        ("page.js",),
+        title=title or str(document.get("title", "faults")),
+        subtitle=f"Program {str(document.get('program'))[:12]} on {document.get('target')}",
+        curves=curves,
+        kinds=KINDS,
+    )
 
 
 def _key(table: Table) -> str:

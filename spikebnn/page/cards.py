@@ -24,9 +24,9 @@ def cards(score: Score) -> tuple[Card, ...]:
     lacks = f"plus what is unknown: {', '.join(energy.lacks)}" if energy.lacks else ""
     own = f"plus what is unknown: {', '.join(energy.marginal_lacks)}" if energy.marginal_lacks else ""
     made = [_accuracy(score), _agreement(score)]
-    made.append(_joules("Energy per frame", energy.per_frame(energy.total), lacks or _at(energy.tick)))
+    made.append(joules_card("Energy per frame", energy.per_frame(energy.total), lacks or _at(energy.tick)))
     made.append(
-        _joules(
+        joules_card(
             "Network's own events",
             energy.per_frame(energy.marginal),
             own or "per frame, without what time costs",
@@ -41,7 +41,7 @@ def cards(score: Score) -> tuple[Card, ...]:
     )
     if times.fastest is not None:
         more = "the shortest tick" + (
-            ", plus what is unknown" if times.at_least else f", {_ends(times.fastest, 's')}"
+            ", plus what is unknown" if times.at_least else f", {ends(times.fastest, 's')}"
         )
         made.append(Card(name="Fastest tick", value=si(times.fastest.v, "s"), more=more))
     made.append(
@@ -84,17 +84,18 @@ def _agreement(score: Score) -> Card:
     )
 
 
-def _joules(name: str, joules: Interval | None, more: str) -> Card:
+def joules_card(name: str, joules: Interval | None, more: str) -> Card:
+    """A card of an energy, with the ends of its interval."""
     if joules is None:
         return Card(name=name, value=UNKNOWN, more="no published constants for these events")
     return Card(
         name=name,
         value=si(joules.v, "J"),
-        more="; ".join(part for part in (_ends(joules, "J"), more) if part),
+        more="; ".join(part for part in (ends(joules, "J"), more) if part),
     )
 
 
-def _ends(value: Interval, unit: str) -> str:
+def ends(value: Interval, unit: str) -> str:
     """Both ends of an interval in the unit of its best guess: "70.8 to 187 µJ"."""
     text = span(value, unit)
     return f"{text.partition('(')[2].rstrip(')')} {text.split(' ')[1]}" if "(" in text else ""

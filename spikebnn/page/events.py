@@ -20,6 +20,7 @@ from spikebnn.page.figure import (
 )
 from spikebnn.score import Score
 
+LETTERS = 42  # of all names of a matrix together
 READABLE = 14  # classes up to which a confusion matrix carries its numbers
 
 
@@ -83,15 +84,19 @@ def layer_figure(score: Score) -> Figure | None:
     )
 
 
-def confusion_figure(matrix: Sequence[Sequence[int]]) -> Figure:
-    """True classes against answers."""
+def confusion_figure(matrix: Sequence[Sequence[int]], names: Sequence[str] = (), unit: str = "frames") -> Figure:
+    """True classes against answers, by name where all names fit beside each other, else by number."""
+    short = sum(map(len, names)) <= LETTERS and max(map(len, names), default=0) <= 10 and len(names) == len(matrix)
+    told: Sequence[str | int] = list(names) if short and names else range(len(matrix))
+    whole = names if len(names) == len(matrix) else [str(n) for n in range(len(matrix))]
     cells = [
-        {"true": t, "said": s, "frames": count, "share": count / sum(row) if sum(row) else 0}
+        {"true": told[t], "said": told[s], "frames": count, "share": count / sum(row) if sum(row) else 0}
         for t, row in enumerate(matrix)
         for s, count in enumerate(row)
     ]
     side = {
         "type": "ordinal",
+        "sort": list(told),
         "axis": {"labelAngle": 0, "labelOverlap": "greedy", "ticks": False, "domain": False},
     }
     x, y = (
@@ -107,7 +112,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]]) -> Figure:
     tip = [
         {"field": "true", "title": "true class"},
         {"field": "said", "title": "the run said"},
-        {"field": "frames", "title": "frames"},
+        {"field": "frames", "title": unit},
         {"field": "share", "title": "of its true class", "format": ".1%"},
     ]
     layers: list[Spec] = [
@@ -129,7 +134,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]]) -> Figure:
     return Figure(
         name="confusion",
         title="Confusion matrix",
-        alt=f"A matrix of {len(matrix)} classes; {right} of {sum(map(sum, matrix))} frames lie on its diagonal.",
+        alt=f"A matrix of {len(matrix)} classes; {right} of {sum(map(sum, matrix))} {unit} lie on its diagonal.",
         spec={
             "height": 320,
             "data": {"values": cells},
@@ -137,13 +142,14 @@ def confusion_figure(matrix: Sequence[Sequence[int]]) -> Figure:
             "config": {"view": {"stroke": None}},
         },
         ratio=0.86,
-        head=("true class", *(f"said {n}" for n in range(len(matrix)))),
-        rows=tuple((str(n), *map(str, row)) for n, row in enumerate(matrix)),
+        head=("true class", *(f"said {name}" for name in whole)),
+        rows=tuple((name, *map(str, row)) for name, row in zip(whole, matrix)),
+        note="" if told == list(whole) or not names else f"Classes in order: {', '.join(names)}.",
     )
 
 
-def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -> Figure:
-    """A histogram over frames, with its median."""
+def spread_figure(name: str, title: str, spread: Spread, what: str, note: str, of: str = "frames") -> Figure:
+    """A histogram over frames or windows, with its median; on a logarithmic axis where its edges grow by a factor."""
     by, prefix = (1.0, "") if spread.unit == "spikes" else scaled(spread.high or 1e-12)
     unit = "spikes" if spread.unit == "spikes" else f"{prefix}{spread.unit}"
     edges = [edge / by for edge in spread.edges]
@@ -151,27 +157,30 @@ def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -
     if edges[0] == edges[-1]:
         edges = [edges[0] - 0.02 * wide, edges[0] + 0.02 * wide]
     bars = [
-        {"a": a, "b": b, "frames": n, "said": f"{number(a)} to {number(b)} {unit}"}
+        {"a": a, "b": b, "n": n, "said": f"{number(a)} to {number(b)} {unit}"}
         for a, b, n in zip(edges, edges[1:], spread.counts)
     ]
     middle = [{"m": spread.middle / by, "text": f"median {number(spread.middle / by)} {unit}"}]
     low, high = edges[0] - 0.06 * (edges[-1] - edges[0]), edges[-1] + 0.06 * (edges[-1] - edges[0])
+    scale: Spec = {"domain": [low, high], "nice": False, "zero": False}
+    if len(edges) > 3 and abs(edges[1] / (edges[0] or 1e-300) / (edges[-1] / edges[-2]) - 1) < 1e-6:
+        scale = {"type": "log", "domain": [edges[0] / 1.1, edges[-1] * 1.1], "nice": False}
     x = {
         "type": "quantitative",
         "title": what if spread.unit == "spikes" else f"{what} ({unit})",
-        "scale": {"domain": [low, high], "nice": False, "zero": False},
+        "scale": scale,
         "axis": {
             "tickCount": 5,
             "labelOverlap": "greedy",
             "labelExpr": GROUPED,
         },
     }
-    tip = [{"field": "said", "title": what}, {"field": "frames", "title": "frames"}]
+    tip = [{"field": "said", "title": what}, {"field": "n", "title": of}]
     ends = f"from {number(spread.low / by)} to {number(spread.high / by)} {unit}"
     return Figure(
         name=name,
         title=title,
-        alt=f"A histogram over frames: {what}, {ends}, {middle[0]['text']}.",
+        alt=f"A histogram over {of}: {what}, {ends}, {middle[0]['text']}.",
         spec={
             "height": 190,
             "layer": [
@@ -182,9 +191,9 @@ def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -
                         "x": {**x, "field": "a", "bin": "binned"},
                         "x2": {"field": "b"},
                         "y": {
-                            "field": "frames",
+                            "field": "n",
                             "type": "quantitative",
-                            "title": "frames",
+                            "title": of,
                             "axis": {"tickCount": 4, "tickMinStep": 1, "labelExpr": GROUPED},
                         },
                         "tooltip": tip,
@@ -197,7 +206,7 @@ def spread_figure(name: str, title: str, spread: Spread, what: str, note: str) -
                 },
             ],
         },
-        head=(what, "frames"),
-        rows=tuple((str(bar["said"]), str(bar["frames"])) for bar in bars),
+        head=(what, of),
+        rows=tuple((str(bar["said"]), str(bar["n"])) for bar in bars),
         note=f"The line marks the {middle[0]['text']}." + (f" {note[0].upper()}{note[1:]}." if note else ""),
     )

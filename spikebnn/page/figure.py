@@ -29,6 +29,7 @@ class Figure:
     rows: tuple[tuple[str, ...], ...]
     ratio: float | None = None  # height over width, where both axes have one unit
     note: str = ""
+    legend: tuple[tuple[str, str], ...] = ()  # names and their colours
 
 
 def wrapped(text: str, wide: int = 26) -> str:

@@ -218,6 +218,7 @@
     }
     coreMap();
     await startRaster();
+    if (window.startExcerpt) await window.startExcerpt({ facts, unpack, rgb, root });
     root.dataset.ready = String(Math.round(performance.now()));
   })();
 })();

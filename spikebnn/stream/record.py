@@ -6,6 +6,7 @@ import base64
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ CLASSES = 40  # that can be told apart in a band
 WINDOWS = 128  # whose spikes are kept, where they fit
 BITS = 2_000_000  # of them all, before they are compressed
 VALUES = 4096  # of a latency
+BINS = 24
 
 
 class Recorder:
@@ -76,15 +78,7 @@ class Recorder:
         """Book decisions, spikes and times."""
         assert self.opened is not None
         self._clock(len(batch.decisions))
-        table = np.zeros((len(batch.decisions), 3 + 2 * self.classes), np.int64)
-        for k, decision in enumerate(batch.decisions):
-            table[k, :3] = decision.chosen is not None, decision.chosen is None, decision.right is False
-            if self.classes and decision.chosen is not None:
-                table[k, 3 + decision.chosen] = 1
-                truth = None if decision.truth is None else batch.totals.index(decision.row, decision.truth)
-                if truth is not None:
-                    table[k, 3 + self.classes + truth] = 1
-        self.track.add(np.array([decision.row for decision in batch.decisions], np.int64), sum=table)
+        self._book(batch)
         if batch.answer is None:
             return
         seconds, self.chip_note = frame_seconds(batch.answer.counts, self.opened.program, self.opened.target)
@@ -133,6 +127,23 @@ class Recorder:
             latency=_spread(self.chip), latency_note=self.chip_note,
             host=_spread(self.host), host_note=told + one, curves=tuple(curves),
         )  # fmt: skip
+
+    def _book(self, batch: Batch) -> None:
+        """Sums of decided, missed and wrong windows, of decisions by class, and of labels by class."""
+        decisions, classes = batch.decisions, self.classes
+        chosen = np.array([-1 if each.chosen is None else each.chosen for each in decisions], np.int64)
+        table = np.zeros((len(decisions), 3 + 2 * classes), np.int64)
+        table[:, 0], table[:, 1] = chosen >= 0, chosen < 0
+        table[:, 2] = [each.right is False for each in decisions]
+        if classes:
+            decided = np.flatnonzero(chosen >= 0)
+            table[decided, 3 + chosen[decided]] = 1
+            labels = {each.truth for each in decisions if each.right is not None}
+            index = {label: -1 if (at := batch.totals.index(0, label)) is None else at for label in labels if label}
+            truth = np.array([-1 if each.right is None else index.get(each.truth or "", -1) for each in decisions], np.int64)
+            told = np.flatnonzero(truth >= 0)
+            table[told, 3 + classes + truth[told]] = 1
+        self.track.add(np.array([each.row for each in decisions], np.int64), sum=table)
 
     def _clock(self, windows: int) -> None:
         assert self.opened is not None
@@ -235,4 +246,14 @@ def _most(table: Array) -> tuple[int | None, ...]:
 
 
 def _spread(values: Thinned) -> Spread | None:
-    return spread(values.kept, "s") if len(values.kept) else None
+    """The histogram of what was kept; bins grow by a factor where the values reach over more than one power of ten."""
+    kept = values.kept
+    if not len(kept):
+        return None
+    low, high = float(kept.min()), float(kept.max())
+    plain = spread(kept, "s")
+    if plain is None or not low > 0 or high < 10 * low:
+        return plain
+    edges = np.geomspace(low * (1 - 1e-9), high * (1 + 1e-9), BINS + 1)
+    counts, _ = np.histogram(kept, edges)
+    return replace(plain, edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))

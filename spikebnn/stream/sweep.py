@@ -35,10 +35,7 @@ def sweep(
     check_kind(kind, rates)
     if repeats < 1:
         raise InputError(f"a curve needs 1 seed or more, found {repeats}")
-    if kind_of(plan.source.file) == "lines":
-        raise InputError(
-            f"{plan.source.file} is a live source, which cannot be read once for every rate; record it to a file first"
-        )
+    check_repeatable(plan)
     own = plan.faults.get(kind, 0.0)
 
     def trial(rate: float, seed: int) -> Trial:
@@ -55,6 +52,14 @@ def sweep(
         seeds = range(plan.seed, plan.seed + (repeats if harmed else 1))
         points.append(point(rate, [trial(rate, seed) for seed in seeds]))
     return FaultCurve(kind=kind, unit="windows", seed=plan.seed, repeats=repeats, points=tuple(points))
+
+
+def check_repeatable(plan: Scenario) -> None:
+    """Raise InputError for a source that cannot be read twice."""
+    if "lines" in (plan.source.kind, kind_of(plan.source.file)):
+        raise InputError(
+            f"{plan.source.file} is a live source, which cannot be read once for every rate; record it to a file first"
+        )
 
 
 def _trial(report: StreamReport) -> Trial:
