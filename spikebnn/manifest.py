@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from spikebnn.arrays import Array, door
+from spikebnn.errors import InputError
 from spikebnn.network import Network, Node, Ref
+from spikebnn.payload import payloads
 from spikebnn.program import Core, Plane, Program, ProgramLayer
 from spikebnn.threshold import Encoder, Readout, Synapses
 
@@ -120,7 +122,7 @@ def _inside(program: Program) -> None:
     }
     routes, lines, outputs, controls = program.routes, program.lines, program.outputs, program.controls
     limits: list[tuple[str, Array, Any]] = [
-        ("a neuron's reset", joined["reset"], 4),
+        ("a neuron's reset", joined["reset"], 5),
         ("a neuron's floor mode", joined["floor_mode"], 2),
         ("a neuron's layer", joined["layer"], len(program.layers)),
         ("a neuron's start", joined["start"], np.inf),
@@ -143,6 +145,10 @@ def _inside(program: Program) -> None:
             raise ValueError(f"{name} is out of range")
     if program.period < 1 or program.inputs < 0 or program.readout not in ("spikes", "membrane"):
         raise ValueError("its period, inputs or readout is out of range")
+    try:
+        payloads(program)
+    except InputError as why:
+        raise ValueError(str(why)) from why
 
 
 class _Blocks:

@@ -2,14 +2,20 @@
 
 One tick of a neuron, in this order (design law; every simulator implements this and nothing else):
 
-1. integrate: V += sum over planes p of scale[p, j] * popcount(active axons & bits[p, j])
+1. integrate: V += sum over planes p of scale[p, j] * (the values of the axons in bits[p, j], added up)
 2. leak:      V += leak
 3. fire:      spike if V >= threshold
-4. reset:     MEMORYLESS: V = 0 after every tick. On a spike: ZERO: V = 0; SUBTRACT: V -= threshold; NONE: V stays
+4. reset:     MEMORYLESS, GRADED: V = 0 after every tick. On a spike: ZERO: V = 0; SUBTRACT: V -= threshold; NONE: V stays
 5. floor:     where V < floor: V = floor (SATURATE) or V = 0 (CLEAR)
 
 A spike of tick t arrives on its axons in tick t + delay, delay >= 1. A line (an input from outside) that is
-active in tick t arrives in tick t + delay, delay >= 0. Axons are bits: two arrivals in one tick count once.
+active in tick t arrives in tick t + delay, delay >= 0. The value of an axon is 1 in a tick in which something arrives,
+else 0: two arrivals in one tick count once.
+
+Spikes that carry numbers: the spike of a GRADED neuron gives its axons the value V, as it was after step 2. Its threshold
+is 1 or more, so the number is; its axons hear nothing else, and hear it by one route; and GRADED neurons do not hear each
+other in a ring, so every number has a bound, which must fit 31 bits (`spikebnn.payload`). All else is as for other
+spikes: whatever it carries, it is one spike, one axon event, and one synaptic event for each synapse on the axon.
 
 A frame f is presented from tick f * period on. A neuron's window for frame f is the `period` ticks from
 f * period + start on; spikes and synaptic events are counted in windows, which is steady-state operation.
@@ -26,7 +32,8 @@ from typing import Any
 from spikebnn.arrays import I32, U8
 from spikebnn.threshold import Encoder, Readout
 
-MEMORYLESS, ZERO, SUBTRACT, NONE = range(4)
+MEMORYLESS, ZERO, SUBTRACT, NONE, GRADED = range(5)
+FORGETS = (MEMORYLESS, GRADED)  # resets after which V is 0, spike or not
 SATURATE, CLEAR = range(2)
 NO_FLOOR = -(2**31)
 AUXILIARY = -1  # layer or unit of a neuron that is no neuron of the network (a partial sum, a relay)
@@ -53,7 +60,7 @@ class Core:
     planes: tuple[Plane, ...]
     threshold: I32  # (neurons,)
     leak: I32  # (neurons,)
-    reset: U8  # (neurons,); MEMORYLESS, ZERO, SUBTRACT, NONE
+    reset: U8  # (neurons,); MEMORYLESS, ZERO, SUBTRACT, NONE, GRADED
     floor: I32  # (neurons,); NO_FLOOR or a value <= 0
     floor_mode: U8  # (neurons,); SATURATE or CLEAR
     start: I32  # (neurons,); first tick of frame 0's window
@@ -67,7 +74,8 @@ class Core:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramLayer:
-    """Name and role of a group of neurons, for reports: role "whole", "partial", "aggregate", "copy", "readout", "relay"."""
+    """Name and role of a group of neurons, for reports: role "whole", "partial", "aggregate", "copy", "readout", "relay",
+    or "merged": no neurons, its bits are axons that several neurons of the layer before feed."""
 
     name: str
     role: str

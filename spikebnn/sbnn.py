@@ -1,6 +1,7 @@
 """The program file, net.sbnn: one zip archive that is the same, byte for byte, wherever it is written.
 
-Format "spikebnn program", version 1. Every member is stored, not compressed, and dated 1980-01-01:
+Format "spikebnn program", version 1, or 2 where neurons send numbers (the reset GRADED), which readers of version 1 do not
+know. Every member is stored, not compressed, and dated 1980-01-01:
 
     manifest.json     {"format", "version", "arrays": {name: {"dtype", "shape", "sha256"}}, "program": {...}}
     NAME.npy          one NumPy array (format 1.0, C order, little endian) per entry of "arrays", sorted by name
@@ -26,9 +27,9 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.errors import InputError
 from spikebnn.manifest import flatten, rebuild
-from spikebnn.program import Program
+from spikebnn.program import GRADED, Program
 
-FORMAT, VERSION = "spikebnn program", 1
+FORMAT, VERSION = "spikebnn program", 2
 MANIFEST = "manifest.json"
 _DAMAGE = (
     zipfile.BadZipFile, ArithmeticError, EOFError, LookupError, MemoryError, NotImplementedError,
@@ -124,7 +125,8 @@ def _members(program: Program) -> list[tuple[str, bytes]]:
             "sha256": hashlib.sha256(data).hexdigest(),
         }
         files.append((f"{name}.npy", data))
-    manifest = {"format": FORMAT, "version": VERSION, "arrays": entries, "program": document}
+    version = VERSION if any((core.reset == GRADED).any() for core in program.cores) else 1
+    manifest = {"format": FORMAT, "version": version, "arrays": entries, "program": document}
     text = json.dumps(manifest, sort_keys=True, indent=1, allow_nan=False)
     return [(MANIFEST, text.encode()), *sorted(files)]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.random import Generator
 
 from spikebnn.arrays import Array, door, pack_bits
-from spikebnn.program import AUXILIARY, NO_FLOOR, Core, Plane, Program, ProgramLayer
+from spikebnn.program import AUXILIARY, GRADED, MEMORYLESS, NO_FLOOR, Core, Plane, Program, ProgramLayer
 from spikebnn.threshold import Encoder, plain_readout
 
 
@@ -97,8 +98,8 @@ def make_program(
 
 
 @st.composite
-def program_any(draw: st.DrawFn, max_cores: int = 4, max_size: int = 12) -> Program:
-    """Any legal program: recurrent routes, all resets and floors, multi-source axons, mixed starts."""
+def program_any(draw: st.DrawFn, max_cores: int = 4, max_size: int = 12, numbers: bool = True) -> Program:
+    """Any legal program: recurrent routes, all resets and floors, multi-source axons, mixed starts, numbers on spikes."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = draw(st.integers(1, max_cores))
     kind = draw(st.sampled_from(["mixed", "memoryless", "stateful"]))
@@ -136,6 +137,8 @@ def program_any(draw: st.DrawFn, max_cores: int = 4, max_size: int = 12) -> Prog
         ],
         axis=1,
     )
+    if numbers and draw(st.booleans()):
+        cores, routes, lines = _numbered(rng, cores, routes, lines)
     pulses = [
         (inputs + k, int(rng.integers(0, period)))
         for k in range(controls)
@@ -158,8 +161,29 @@ def program_any(draw: st.DrawFn, max_cores: int = 4, max_size: int = 12) -> Prog
     )
 
 
+def _numbered(rng: Generator, cores: list[Core], routes: Array, lines: Array) -> tuple[list[Core], Array, Array]:
+    """Some neurons of the first two cores send numbers, to later cores only, on axons that hear nothing else."""
+    cores, some = list(cores), [np.zeros(core.neurons, bool) for core in cores]
+    for k, core in enumerate(cores[:2]):
+        some[k] = rng.random(core.neurons) < 0.6
+        reset = np.where(some[k], GRADED, core.reset)
+        threshold = np.where(some[k], np.maximum(core.threshold, 1), core.threshold)
+        cores[k] = replace(
+            core, reset=door(reset, np.uint8, core.neurons), threshold=door(threshold, np.int32, core.neurons)
+        )
+    graded = np.array([some[core][neuron] for core, neuron in routes[:, :2].tolist()], bool)
+    kept = ~graded | (routes[:, 2] > routes[:, 0])
+    routes, graded = routes[kept], graded[kept]
+    taken: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero(graded).tolist():
+        taken.setdefault((int(routes[row, 2]), int(routes[row, 3])), row)
+    kept = np.array([taken.get((c, a), k) == k for k, (c, a) in enumerate(routes[:, 2:4].tolist())], bool)
+    free = np.array([(c, a) not in taken for c, a in lines[:, 1:3].tolist()], bool)
+    return cores, routes[kept], lines[free]
+
+
 @st.composite
-def program_layered(draw: st.DrawFn, max_size: int = 40) -> Program:
+def program_layered(draw: st.DrawFn, max_size: int = 40, numbers: bool = True) -> Program:
     """A feed-forward memoryless program of period 1, several layers to a core, as mapped networks are."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     depth, inputs = draw(st.integers(1, 3)), draw(st.integers(1, max_size))
@@ -168,6 +192,7 @@ def program_layered(draw: st.DrawFn, max_size: int = 40) -> Program:
     bias = draw(st.booleans())
     shared = draw(st.sampled_from([0.0, 0.0, 0.4]))  # how many axons hear a second source
     style = draw(st.sampled_from(["dense", "sparse", "wide"]))
+    counting = -1 if shared or not numbers else draw(st.integers(-2, depth - 1))  # the layer whose spikes carry numbers
     spans = (
         [per_core] * depth if draw(st.booleans()) else [int(rng.integers(1, max_size)) for _ in range(depth)]
     )
@@ -196,9 +221,9 @@ def program_layered(draw: st.DrawFn, max_size: int = 40) -> Program:
                 make_core(
                     axons,
                     planes,
-                    rng.integers(-2, 4, size),
+                    rng.integers(1 if depth_now == counting else -2, 4, size),
                     rng.integers(-2, 3, size),
-                    np.zeros(size, np.uint8),
+                    np.full(size, GRADED if depth_now == counting else MEMORYLESS, np.uint8),
                     np.full(size, NO_FLOOR),
                     np.zeros(size, np.uint8),
                     np.full(size, start),

@@ -288,8 +288,8 @@ def test_a_pickle_inside_is_never_opened(tmp_path: Path) -> None:
 def test_a_newer_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "net.sbnn"
     sbnn.save(rich(), path)
-    rewritten(path, lambda manifest, members: manifest.update(version=2))
-    wanted = r"has program format 2, and this spikebnn reads formats up to 1; install a newer spikebnn"
+    rewritten(path, lambda manifest, members: manifest.update(version=3))
+    wanted = r"has program format 3, and this spikebnn reads formats up to 2; install a newer spikebnn"
     with pytest.raises(InputError, match=wanted):
         sbnn.load(path)
 

@@ -17,14 +17,14 @@ Document = dict[str, Any]
 def play(program: Document, drive: list[str]) -> tuple[list[str], list[list[int]], list[list[set[int]]]]:
     """Spikes, membranes after step 2, and active axons by core, tick by tick."""
     cores, ticks = program["cores"], len(drive)
-    arrive: dict[tuple[int, int], set[int]] = {}
+    arrive: dict[tuple[int, int], dict[int, int]] = {}  # by tick and core: axons and their values
     v = [[0] * len(core["threshold"]) for core in cores]
     spikes, membranes, active = [], [], []
     for tick in range(ticks):
         for line, core, axon, delay in program.get("lines", []):
             if drive[tick][line] == "1":
-                arrive.setdefault((tick + delay, core), set()).add(axon)
-        fired, seen = [], []
+                arrive.setdefault((tick + delay, core), {})[axon] = 1
+        fired, seen = {}, []
         for c, core in enumerate(cores):
             for n in range(len(core["threshold"])):
 
@@ -34,15 +34,17 @@ def play(program: Document, drive: list[str]) -> tuple[list[str], list[list[int]
 
                 total = v[c][n]
                 for plane in core["planes"]:
-                    for axon in arrive.get((tick, c), set()):
+                    for axon, value in arrive.get((tick, c), {}).items():
                         place = axon - plane["start"]
                         if 0 <= place < len(plane["bits"][n]) and plane["bits"][n][place] == "1":
-                            total += plane["scale"][n]
+                            total += plane["scale"][n] * value
                 total += own("leak", 0)
                 seen.append(total)
                 spike = total >= own("threshold", 0)
                 reset = own("reset", "memoryless")
-                if reset == "memoryless" or (spike and reset == "zero"):
+                if spike:
+                    fired[c, n] = total if reset == "graded" else 1
+                if reset in ("memoryless", "graded") or (spike and reset == "zero"):
                     total = 0
                 elif spike and reset == "subtract":
                     total -= own("threshold", 0)
@@ -50,16 +52,14 @@ def play(program: Document, drive: list[str]) -> tuple[list[str], list[list[int]
                 if floor is not None and total < floor:
                     total = floor if own("floor_mode", "saturate") == "saturate" else 0
                 v[c][n] = total
-                if spike:
-                    fired.append((c, n))
-        for c, n in fired:
+        for (c, n), said in fired.items():
             for source, neuron, core_to, axon, delay in program.get("routes", []):
                 if (source, neuron) == (c, n):
-                    arrive.setdefault((tick + delay, core_to), set()).add(axon)
+                    arrive.setdefault((tick + delay, core_to), {})[axon] = said
         every = [(c, n) for c, core in enumerate(cores) for n in range(len(core["threshold"]))]
         spikes.append("".join("1" if who in fired else "0" for who in every))
         membranes.append(seen)
-        active.append([arrive.get((tick, c), set()) for c in range(len(cores))])
+        active.append([set(arrive.get((tick, c), {})) for c in range(len(cores))])
     return spikes, membranes, active
 
 
@@ -580,6 +580,80 @@ CASES: list[Document] = [
             "spikes": [[2, 1], [1, 1], [0, 0], [2, 1]],
             "axon_events": [[2, 2], [1, 1], [1, 0], [2, 2]],
             "synaptic_events": [[3, 3], [2, 2], [1, 0], [3, 3]],
+        },
+    },
+    {
+        "name": "a-spike-carries-v",
+        "rule": "the spike of a graded neuron gives its axons V as it was after step 2, with the leak; silence gives 0",
+        "program": {
+            "inputs": 3,
+            "cores": [
+                {
+                    "axons": 3,
+                    "planes": [
+                        {"start": 0, "scale": [1, 1], "bits": ["111", "110"]},
+                        {"start": 2, "scale": [0, -1], "bits": ["0", "1"]},
+                    ],
+                    "threshold": [1, 1],
+                    "leak": [0, 1],
+                    "reset": "graded",
+                },
+                cell([1, -2], threshold=[1]),
+            ],
+            "routes": [[0, 0, 1, 0, 1], [0, 1, 1, 1, 1]],
+            "lines": straight(3),
+        },
+        "drive": ["111", "110", "001", "000", "101"],
+        "spikes": ["110", "110", "100", "011", "110"],
+        "membranes": [[3, 2, 0], [2, 3, -1], [1, 0, -4], [0, 1, 1], [2, 1, -2]],
+    },
+    {
+        "name": "numbers-on-their-way",
+        "rule": "numbers wait for their delay, may be made of numbers, and add up where V is kept",
+        "program": {
+            "inputs": 2,
+            "cores": [
+                cell([2, 3], threshold=[1], reset="graded"),
+                cell([1], threshold=[3], leak=1, reset="graded"),
+                cell([1, 1], threshold=[5], reset="subtract"),
+            ],
+            "routes": [[0, 0, 1, 0, 3], [1, 0, 2, 0, 1], [0, 0, 2, 1, 2]],
+            "lines": straight(2),
+        },
+        "drive": ["10", "11", "01", "00", "00", "00", "00", "00"],
+        "spikes": ["100", "100", "100", "011", "011", "011", "001", "000"],
+        "membranes": [
+            [2, 1, 0], [5, 1, 0], [3, 1, 2], [0, 3, 7], [0, 6, 8], [0, 4, 9], [0, 1, 8], [0, 1, 3]
+        ],
+    },
+    {
+        "name": "a-number-is-one-event",
+        "rule": "a spike that carries a number is one spike, one axon event, and one synaptic event for each synapse",
+        "program": {
+            "inputs": 3,
+            "cores": [
+                cell([1, 1, 1], threshold=[1], reset="graded", start=0),
+                {
+                    "axons": 1,
+                    "planes": [{"start": 0, "scale": [1, 2], "bits": ["1", "1"]}],
+                    "threshold": [2, 4],
+                    "start": 1,
+                },
+            ],
+            "routes": [[0, 0, 1, 0, 1]],
+            "lines": straight(3),
+            "outputs": [[0, 0, 0], [1, 1, 0], [1, 1, 1]],
+            "base": [0, 0],
+        },
+        "drive": ["111", "100", "000", "000"],
+        "spikes": ["100", "111", "000", "000"],
+        "membranes": [[3, 0, 0], [1, 3, 6], [0, 1, 2], [0, 0, 0]],
+        "bits": [["111"], ["100"], ["000"], ["011"]],
+        "frames": {
+            "sums": [[1, 2], [1, 0], [0, 0], [1, 2]],
+            "spikes": [[1, 2], [1, 0], [0, 0], [1, 2]],
+            "axon_events": [[3, 1], [1, 1], [0, 0], [2, 1]],
+            "synaptic_events": [[3, 2], [1, 2], [0, 0], [2, 2]],
         },
     },
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.brian2.links import Links
-from spikebnn.brian2.model import THRESHOLD, model
+from spikebnn.brian2.model import SPELLED, SPELLS, THRESHOLD, model
 from spikebnn.program import Program
 
 TICK = 1 * b2.ms
@@ -97,8 +97,21 @@ class Batch:
             feeds = self._arrive("feeds", self.lines, of.feeds)
             feeds.pre.when, feeds.pre.order = "start", 1
             parts.append(feeds)
-        if len(of.routes):
-            parts.append(self._arrive("routes", neurons, of.routes - np.array([0, 0, 1])))
+        if len(of.plain):
+            parts.append(self._arrive("routes", neurons, of.plain - np.array([0, 0, 1])))
+        digits, rows = of.spelled
+        if len(digits):
+            spelling = self._group(
+                "spelling", len(digits) * self.streams, SPELLED, threshold=SPELLS, reset="", order=1
+            )
+            sender = _each(digits[:, 0], self.streams, self._side)
+            spelling.v_sender = b2.linked_var(neurons, "v", index=sender)
+            theta = np.repeat(law.values["theta"][digits[:, 0]], self.streams)
+            _set(spelling, least=theta, place=np.repeat(digits[:, 1], self.streams))
+            parts.append(spelling)
+            if len(rows):
+                late = rows - np.array([0, 0, 1])
+                parts.append(self._arrive("numbers", spelling, late, "heard_post += place_pre"))
         if len(of.weight):
             pack = b2.Synapses(self.axons, packed, name="spikebnn_pack", **self._own)
             pack.connect(i=np.arange(of.axons * self.streams), j=_each(np.arange(of.axons), words, word))
@@ -139,12 +152,12 @@ class Batch:
     def _group(self, name: str, count: int, equations: str, **more: Any) -> Any:
         return b2.NeuronGroup(count, equations, dtype=WIDE, name=f"spikebnn_{name}", **more, **self._own)
 
-    def _arrive(self, name: str, source: Any, rows: I64) -> Any:
-        """Spikes of lines or neurons on their axons; an axon is a bit, whatever arrives in the same tick."""
+    def _arrive(self, name: str, source: Any, rows: I64, on_pre: str = "heard_post = 1") -> Any:
+        """Spikes of lines or neurons on their axons; an axon is a bit, whatever arrives in the same tick, or one number."""
         late = np.repeat(rows[:, 2], self.streams)
         same = bool((late == late[0]).all())
         out = b2.Synapses(
-            source, self.axons, on_pre="heard_post = 1", name=f"spikebnn_{name}",
+            source, self.axons, on_pre=on_pre, name=f"spikebnn_{name}",
             delay=int(late[0]) * TICK if same else None, **self._own,
         )  # fmt: skip
         out.connect(

@@ -11,7 +11,7 @@ import numpy as np
 from spikebnn.arrays import I64
 from spikebnn.brian2 import order
 from spikebnn.brian2.links import Links
-from spikebnn.brian2.model import THRESHOLD, model
+from spikebnn.brian2.model import SPELLED, SPELLS, THRESHOLD, model
 from spikebnn.errors import InputError
 from spikebnn.program import Program
 
@@ -32,7 +32,7 @@ EXACT = dict.fromkeys(
         "phase",
         "first_tick",
     )
-    + ("frame_ticks", "last_row", "line", "total", "rank", "beaten", "least", "done", "number", "lower"),
+    + ("frame_ticks", "last_row", "line", "total", "rank", "beaten", "least", "done", "number", "lower", "place"),
     np.int64,
 )
 
@@ -200,7 +200,8 @@ def wire(maker: Maker, program: Program, of: Links, place: I64, sources: Mapping
     """Synapses from "input", "control" and "neuron" spikes to neurons, by name; None where there are none.
 
     An axon with one source is that source's synapses. An axon with several is a neuron of the group "axons",
-    which spikes once, however many of its sources arrive in a tick.
+    which spikes once, however many of its sources arrive in a tick. Spikes that carry numbers are spelled in bits by
+    the neurons "spelling", whose "number_synapses" weigh the bits.
     """
     neuron = sources["neuron"]
     out: dict[str, Any] = {}
@@ -241,6 +242,22 @@ def wire(maker: Maker, program: Program, of: Links, place: I64, sources: Mapping
             f"{prefix}synapses", sources[kind], neuron, ends, "I_post += w",
             None if at is None else order.TO_NEURONS, of.weight[which],
         )  # fmt: skip
+    digits, rows = of.spelled
+    out["spelling"] = out["number_synapses"] = None
+    if len(digits):
+        spelling = out["spelling"] = maker.group(
+            "spelling", len(digits), SPELLED, order.SPELL, threshold=SPELLS, reset=""
+        )
+        spelling.v_sender = b2.linked_var(neuron, "v", index=place[digits[:, 0]])
+        theta = np.concatenate([core.threshold for core in program.cores])
+        spelling.least, spelling.place = theta[digits[:, 0]], digits[:, 1]
+        count = first[rows[:, 1] + 1] - first[rows[:, 1]]
+        which = np.repeat(first[rows[:, 1]], count) + _within(count)
+        ends = (np.repeat(rows[:, 0], count), place[of.neuron[which]], np.repeat(rows[:, 2] - 1, count))
+        weight = of.weight[which] * np.repeat(digits[rows[:, 0], 1], count)
+        out["number_synapses"] = maker.synapses(
+            "number_synapses", spelling, neuron, ends, "I_post += w", None, weight
+        )
     return out
 
 
@@ -253,7 +270,7 @@ def _arrivals(program: Program, of: Links, place: I64) -> dict[str, I64]:
         for line, axon, late in feeds.tolist()
         for pulse in np.flatnonzero(_pulses(program)[:, 0] == line).tolist()
     ]
-    routes = np.stack([place[of.routes[:, 0]], of.routes[:, 1], of.routes[:, 2] - 1], axis=1)
+    routes = np.stack([place[of.plain[:, 0]], of.plain[:, 1], of.plain[:, 2] - 1], axis=1)
     return {"input": inputs, "control": np.array(pulses, np.int64).reshape(-1, 3), "neuron": routes}
 
 

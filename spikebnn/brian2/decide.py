@@ -21,7 +21,7 @@ from spikebnn.brian2.links import Links
 from spikebnn.encode import decode
 from spikebnn.errors import InputError
 from spikebnn.network import Network
-from spikebnn.program import MEMORYLESS, Program
+from spikebnn.program import FORGETS, Program
 from spikebnn.simulate.wiring import last_tick
 
 RESHAPE = frozenset(
@@ -105,7 +105,7 @@ def _ranks(program: Program, of: Links) -> tuple[I64, F64]:
     else:
         number = np.array(program.first, np.int64)[rows[:, 1]] + rows[:, 2]
         reset = np.concatenate([core.reset for core in program.cores])
-        if (reset[number] != MEMORYLESS).any():
+        if not np.isin(reset[number], FORGETS).all():
             raise InputError(
                 "the sums of this program are membranes that keep their value from tick to tick, so no table can hold "
                 "all of them, and decide=True needs one; use classes() after the run"

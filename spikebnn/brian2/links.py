@@ -27,6 +27,7 @@ class Links:
     axon: I64  # (synapses,), ascending
     neuron: I64  # (synapses,)
     weight: I64  # (synapses,); not 0
+    payload: I64  # (neurons,); the largest number that a spike carries; 1 for a bit
 
     @property
     def single(self) -> Array:
@@ -38,9 +39,29 @@ class Links:
     def reach(self) -> tuple[I64, I64]:
         """Lowest and highest sum that a neuron's synapses can give in a tick, as (neurons,) each."""
         low, high = np.zeros(self.neurons, np.int64), np.zeros(self.neurons, np.int64)
-        np.add.at(low, self.neuron, np.minimum(self.weight, 0))
-        np.add.at(high, self.neuron, np.maximum(self.weight, 0))
+        worth = np.ones(self.axons, np.int64)
+        worth[self.routes[:, 1]] = self.payload[self.routes[:, 0]]
+        np.add.at(low, self.neuron, np.minimum(self.weight, 0) * worth[self.axon])
+        np.add.at(high, self.neuron, np.maximum(self.weight, 0) * worth[self.axon])
         return low, high
+
+    @property
+    def plain(self) -> I64:
+        """The routes of spikes that carry no number."""
+        return np.asarray(self.routes[self.payload[self.routes[:, 0]] == 1])
+
+    @property
+    def spelled(self) -> tuple[I64, I64]:
+        """The bits of numbers, (bits, 2): sender and power of two; and their routes, (rows, 3): bit, axon, delay."""
+        many = np.array([int(top).bit_length() if top > 1 else 0 for top in self.payload.tolist()], np.int64)
+        first = np.concatenate([[0], np.cumsum(many)])
+        sender = np.repeat(np.arange(self.neurons), many)
+        place = np.int64(1) << (np.arange(len(sender)) - first[sender])
+        rows = self.routes[many[self.routes[:, 0]] > 0]
+        each = many[rows[:, 0]]
+        of = np.repeat(np.arange(len(rows)), each)
+        bit = first[rows[of, 0]] + np.arange(len(of)) - np.repeat(np.cumsum(each) - each, each)
+        return np.stack([sender, place], axis=1), np.stack([bit, rows[of, 1], rows[of, 2]], axis=1)
 
 
 def links(program: Program) -> Links:
@@ -73,6 +94,7 @@ def links(program: Program) -> Links:
         axon=axon,
         neuron=neuron,
         weight=weight,
+        payload=wiring.payload,
     )
 
 

@@ -46,9 +46,10 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
 
     Parts are Brian2's own, with readable names: `inputs` and `controls` (spikes of lines), `neurons` (`v` is the
     membrane; of a memoryless neuron its integer sum, until the next tick), `synapses`, `input_synapses`,
-    `control_synapses` (`w`, `delay`), `axons` where several sources share one, `layer["fc1"]` and `output`
-    (Subgroups in the network's own order), `readout` (the monitor that `sums`, `scores` and `classes` read), and
-    with decide=True `decision`, where the winner of each frame spikes. Connect, record and plot them as you like.
+    `control_synapses` (`w`, `delay`), `number_synapses` of the neurons `spelling`, which fire the bits of numbers that
+    spikes carry, `axons` where several sources share one, `layer["fc1"]` and `output` (Subgroups in the network's own
+    order), `readout` (the monitor that `sums`, `scores` and `classes` read), and with decide=True `decision`, where the
+    winner of each frame spikes. Connect, record and plot them as you like.
 
     No schedule of yours changes a spike. Exact with the code targets numpy and cython and the device cpp_standalone.
     """
@@ -111,6 +112,7 @@ class MappedNet(b2.BrianObject):  # type: ignore[misc]
         wired = build.wire(maker, self.program, of, place, spikes)
         self.axons = wired["axons"]
         self.synapses = wired["synapses"]
+        self.number_synapses, self.spelling = wired["number_synapses"], wired["spelling"]
         self.input_synapses = wired["input_synapses"]
         self.control_synapses = wired["control_synapses"]
         self.readout = self._readout() if record and len(self.outputs) else None

@@ -3,6 +3,9 @@
 `v` is the membrane. After a tick's slot "groups" it is V of step 2, before the spike; the reset of a spike is Brian2's
 own; the floor of step 5 and the clearing of memoryless neurons are done at the start of the next tick's step 1,
 which is the same, and leaves a memoryless neuron's sum in `v` to be read. All are integers; v has 64 bits.
+
+A number that a spike carries is spelled in bits: for each there is a neuron more, which fires with its sender where
+the sender's `v` has that bit, so that numbers travel as spikes do, whatever their delay.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.program import CLEAR, MEMORYLESS, SUBTRACT, ZERO, Program
+from spikebnn.program import CLEAR, FORGETS, SUBTRACT, ZERO, Program
 
 THRESHOLD = "v >= theta"
+SPELLED = "v_sender : integer (linked)\nleast : integer (constant)\nplace : integer (constant)"
+SPELLS = "v_sender >= least and v_sender // place % 2 == 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +42,7 @@ def model(program: Program, arrived: str) -> Model:
 
     theta, floor, mode = joined("threshold"), joined("floor"), joined("reset")
     values = {"theta": theta, "leak": joined("leak")}
-    forgets, zero, subtracts = mode == MEMORYLESS, mode == ZERO, mode == SUBTRACT
+    forgets, zero, subtracts = np.isin(mode, FORGETS), mode == ZERO, mode == SUBTRACT
     steps = []
     if not forgets.all():
         values["lowest"] = floor

@@ -20,6 +20,7 @@ TO_NEURONS = 107  # lines and shared axons arrive
 INTEGRATE = 108  # steps 1 and 2 of the tick law
 SEE = 109  # membranes are recorded: V after step 2
 FIRE = 110  # step 3
+SPELL = 112  # with it the bits of the numbers that spikes carry
 COUNT = 113  # what the readout reads arrives at its sums
 RANK = 114  # each sum's rank among all scores
 JUDGE = 115

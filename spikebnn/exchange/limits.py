@@ -6,7 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.errors import InputError
-from spikebnn.program import MEMORYLESS, NO_FLOOR, NONE, Program
+from spikebnn.program import FORGETS, GRADED, MEMORYLESS, NO_FLOOR, NONE, Program
 
 LONGEST = 6  # ticks of delay: one to the next time step, and 5 in `accumulator_with_delay` (src/models.hpp @8951ab0)
 UNIT = 1024  # neurons that one dendrite or soma unit holds (loihi_max_compartments, src/models.hpp @8951ab0)
@@ -44,6 +44,8 @@ def unrepresentable(program: Program) -> list[str]:
     longest = int(routes[:, 4].max(initial=0))
     if longest > LONGEST:
         found.append(f"a route takes {longest} ticks, and its longest delay is {LONGEST}")
+    if graded := sum(int((core.reset == GRADED).sum()) for core in program.cores):
+        found.append(f"{graded} neurons send numbers, and its built-in units send bits")
     if program.cores and (
         restless := sum(int(_restless(program, c).sum()) for c in range(len(program.cores)))
     ):
@@ -61,7 +63,7 @@ def memoryless(program: Program) -> bool:
 def _restless(program: Program, number: int) -> Array:
     core = program.cores[number]
     silent = (core.leak == 0) & (core.threshold > 0) & (core.floor <= 0)
-    return np.asarray((core.reset != MEMORYLESS) & ~silent)
+    return np.asarray(~np.isin(core.reset, FORGETS) & ~silent)
 
 
 def _below_its_floor(program: Program, number: int) -> Array:

@@ -16,7 +16,8 @@ from spikebnn.arrays import I64, Array
 from spikebnn.errors import InputError
 from spikebnn.lava.feed import complete
 from spikebnn.lava.ports import Ports, described
-from spikebnn.program import MEMORYLESS, Program
+from spikebnn.program import FORGETS, Program
+from spikebnn.program import GRADED as SENDS_NUMBERS
 from spikebnn.simulate.arriving import weights
 from spikebnn.simulate.wiring import Wiring, line_count, wire
 
@@ -116,7 +117,9 @@ def _reasons(ports: Ports) -> list[str]:
     program, out = ports.program, []
     if ports.batch > 1:
         out.append(f"batch is {ports.batch}, and Dense takes one copy")
-    keeping = sum(int((core.reset != MEMORYLESS).sum()) for core in program.cores)
+    keeping = sum(int((~np.isin(core.reset, FORGETS)).sum()) for core in program.cores)
+    if graded := sum(int((core.reset == SENDS_NUMBERS).sum()) for core in program.cores):
+        out.append(f"{graded} of {program.first[-1]} neurons send numbers, and LIFReset sends bits")
     if keeping:
         out.append(
             f"{keeping} of {program.first[-1]} neurons keep their membrane, and LIFReset forgets it in every step"

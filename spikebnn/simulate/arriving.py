@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.program import MEMORYLESS, Core, Program
+from spikebnn.program import FORGETS, Core, Program
 from spikebnn.simulate.wiring import Wiring
 
 
@@ -27,7 +27,7 @@ def streaming(program: Program, wiring: Wiring) -> bool:
     That is: period 1, all neurons memoryless, and what arrives on an axon belongs to the frame whose window
     it falls into. Control lines are on in every tick and fit every frame.
     """
-    memoryless = all((core.reset == MEMORYLESS).all() for core in program.cores)
+    memoryless = all(np.isin(core.reset, FORGETS).all() for core in program.cores)
     if program.period != 1 or not memoryless or program.encoder.ticks != 1:
         return False
     axon, row, delay = _arrivals(program, wiring)

@@ -73,7 +73,7 @@ class BitwiseSession:
         if len(drive) <= ALONE:
             try:
                 return self._one_by_one(drive, watch)
-            except TooWide:  # 16 bits do not hold its membranes
+            except TooWide:  # 16 bits do not hold its membranes, or bits its spikes
                 pass
         return self._side_by_side(drive, watch)
 

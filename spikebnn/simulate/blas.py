@@ -40,7 +40,7 @@ class BlasSession:
     def __init__(self, program: Program) -> None:
         self.program, self.reference, self.wiring = program, ReferenceSession(program), wire(program)
         self.parts: list[_Part] = []
-        if streaming(program, self.wiring):
+        if streaming(program, self.wiring) and not self.wiring.numbers:
             fed = sources(program, self.wiring, collapsed=True)
             self.rounds = _rounds(fed)
             tasks = [(int(s), c) for c, core in enumerate(program.cores) for s in np.unique(core.start)]

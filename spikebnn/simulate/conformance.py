@@ -18,7 +18,7 @@ from spikebnn.program import AUXILIARY, NO_FLOOR, Core, Plane, Program, ProgramL
 from spikebnn.shelf import shelf
 from spikebnn.threshold import Encoder, plain_readout
 
-RESETS = ("memoryless", "zero", "subtract", "none")
+RESETS = ("memoryless", "zero", "subtract", "none", "graded")
 FLOORS = ("saturate", "clear")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from spikebnn.arrays import I64, U8, Array
-from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Program
+from spikebnn.program import CLEAR, FORGETS, SATURATE, SUBTRACT, ZERO, Program
 from spikebnn.simulate import layout
 from spikebnn.simulate.arriving import streaming, weights
 from spikebnn.simulate.protocol import Answer
@@ -120,7 +120,8 @@ class Kept:
 
     def _rest(self, streams: int) -> None:
         self.v = np.zeros((streams, self.wiring.neurons), np.int64)
-        self.ring = np.zeros((self.slots, streams, self.wiring.axons), np.uint8)
+        kind = np.int32 if self.wiring.numbers else np.uint8
+        self.ring = np.zeros((self.slots, streams, self.wiring.axons), kind)
         self.turn = 0  # slot of the ring that the next tick reads
 
     def _tick(self, lines: U8, tick: int, tally: Tally) -> None:
@@ -144,7 +145,7 @@ class Kept:
             seen[:, mine] = v
             spike = v >= core.threshold  # 3. fire
             fired[:, mine] = spike
-            v[:, core.reset == MEMORYLESS] = 0  # 4. reset
+            v[:, np.isin(core.reset, FORGETS)] = 0  # 4. reset
             v[spike & (core.reset == ZERO)] = 0
             v -= spike * np.where(core.reset == SUBTRACT, core.threshold, 0).astype(np.int64)
             low = v < core.floor  # 5. floor
@@ -154,27 +155,32 @@ class Kept:
                 where=low & (core.floor_mode == SATURATE),
             )
             v[low & (core.floor_mode == CLEAR)] = 0
-        tally.tick(tick, axons, fired, seen)
-        self._send(ROUTE, fired, tick)
+        tally.tick(tick, (axons != 0).astype(np.uint8) if self.wiring.numbers else axons, fired, seen)
+        graded = self.wiring.payload > 1
+        self._send(ROUTE, np.where(graded, fired * seen, fired) if graded.any() else fired, tick)
         axons[:] = 0
         self.turn = (self.turn + 1) % self.slots
 
-    def _send(self, kind: int, active: U8, tick: int) -> None:
-        """Packets of active sources set out; each arrives after its delay, if nothing happens to it."""
+    def _send(self, kind: int, said: Array, tick: int) -> None:
+        """Packets of active sources set out; each arrives after its delay, if nothing happens to it.
+
+        Where a copy that is late meets the next number, the larger of the two is heard.
+        """
         first, order, rows = self.routes if kind == ROUTE else self.lines
-        stream, source = np.nonzero(active)
+        stream, source = np.nonzero(said)
         if not len(source):
             return
         many = first[source + 1] - first[source]
         at = np.repeat(first[source] - np.cumsum(many) + many, many) + np.arange(int(many.sum()))
+        value = np.repeat(said[stream, source].astype(self.ring.dtype), many)
         stream, row = np.repeat(stream, many), order[at]
         slot = (self.turn + rows[row, 2]) % self.slots
         if self.strike is None:
-            self.ring[slot, stream, rows[row, 1]] = 1
+            self.ring[slot, stream, rows[row, 1]] = value
             return
         arrives, again = self.strike.packets(kind, self.begun[stream] + tick, row)
-        self.ring[slot[arrives], stream[arrives], rows[row[arrives], 1]] = 1
-        self.ring[(slot[again] + 1) % self.slots, stream[again], rows[row[again], 1]] = 1
+        for some, then in ((arrives, slot), (again, (slot + 1) % self.slots)):
+            np.maximum.at(self.ring, (then[some], stream[some], rows[row[some], 1]), value[some])
 
 
 def remembers(program: Program) -> bool:

@@ -180,6 +180,8 @@ def _tick(
         if silent and at_rest and not _read_now(tick, period, j, job, neurons, membrane):
             for n in range(job[j, 2], job[j, 3]):
                 store(ring, here + 8 * neurons[n, 0], zero)
+                for row in range(neurons[n, 18], neurons[n, 19]):
+                    store(ring, here + 8 * row, zero)
             continue
         # the job's inputs as rows, then the same inverted, then a row of zeros for padding
         first, many = job[j, 0], job[j, 1] - job[j, 0]
@@ -301,6 +303,8 @@ def _tick(
                             level = every(-((to >> k) & 1))
                             store(v, past + 8 * k, choose(low, level, load(v, past + 8 * k)))
             store(ring, here + 8 * me, spike)
+            for row in range(neurons[n, 18], neurons[n, 19]):  # the number that the spike carries: V after step 2
+                store(ring, here + 8 * row, both(load(planes, 8 * (row - neurons[n, 18])), spike))
             # counting, inside the neuron's window
             frame = (tick - neurons[n, 13]) // period
             if 0 <= frame < frames and tick >= neurons[n, 13]:

@@ -4,6 +4,9 @@ An axon is only a name for the spikes that arrive on it, so axons of one core wi
 input row, and a neuron's planes become one integer weight per row. Weights of -1, 0, +1 are summed as
 sum(x where +1) + sum(1 - x where -1) - const, or, where neurons share their support S, as
 2 * sum(x where +1) - sum(x in S), which takes half the rows; larger weights go bit by bit.
+
+A spike that carries a number is a row for each of its bits, which weighs that power of two more, beside the row of the
+spike itself, which is counted and weighs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.program import MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
+from spikebnn.program import FORGETS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
 
@@ -24,7 +27,7 @@ FOUR = 192  # rows of a support from which on four neurons are summed together, 
 NO_SUPPORT, NO_STATE, NO_LEVEL, NO_QUAD = -1, -1, 2, -1
 QUADS_AT, SUPPORTS_AT = 1024, 2560  # words in the kernel's planes
 ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, SUPPORT, FLIP = range(8)
-CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY = range(8, 18)
+CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY, BITS, BITS_END = range(8, 20)
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
@@ -39,7 +42,7 @@ class Plan:
     inputs: I64  # (inputs + 1,); first source of each input, over all jobs
     sources: I64  # (sources, 2): row of a slot and delay; or row behind the last slot, and -1
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
-    neurons: I64  # (neurons, 18)
+    neurons: I64  # (neurons, 20)
     segments: I64  # (segments, 3): first in index, number, shift
     index: Array  # (entries,); input rows of the job, inverted ones behind, a zero row last
     quads: I64  # (quads, 33): first and number of 16 input classes, and planes that one needs
@@ -51,7 +54,7 @@ class Plan:
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
     slots: int  # ticks that the ring of rows remembers
-    rows: int  # rows of a slot: neurons, and a row that is never on
+    rows: int  # rows of a slot: neurons, a row that is never on, and the bits of numbers
     state: int  # words of membrane planes
 
 
@@ -74,7 +77,7 @@ def fit(plan: Plan, ticks: int) -> Plan:
     neurons, job = plan.neurons.copy(), plan.job.copy()
     up, down = plan.gain.T * max(1, ticks)
     mode, threshold = neurons[:, MODE], neurons[:, THRESHOLD]
-    once = mode == MEMORYLESS
+    once = np.isin(mode, FORGETS)
     up, down = np.where(once, plan.gain[:, 0], up), np.where(once, plan.gain[:, 1], down)
     up = np.where(mode == ZERO, np.minimum(up, np.maximum(threshold, 0) + plan.gain[:, 0]), up)
     floored = ~once & (neurons[:, FLOOR] != NO_FLOOR)
@@ -100,7 +103,7 @@ def fit(plan: Plan, ticks: int) -> Plan:
 
 def _rests(core: Core) -> bool:
     """Whether no neuron fires or moves from V = 0 where nothing arrives."""
-    forgets = (core.reset == MEMORYLESS) & (core.threshold > core.leak)
+    forgets = np.isin(core.reset, FORGETS) & (core.threshold > core.leak)
     stays = (core.leak == 0) & (core.threshold > 0) & (core.floor <= 0)
     return bool((forgets & (core.floor <= 0) | stays).all())
 
@@ -144,12 +147,14 @@ class _Build:
         self.program, self.wiring, self.collapsed = program, wiring, collapsed
         self.fed = sources(program, wiring, collapsed)
         self.lists, self.event_lists = _Lists(), _Lists()
+        many = [int(top).bit_length() if top > 1 else 0 for top in wiring.payload.tolist()]  # bits of numbers
+        self.bits = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
         self.jobs: list[list[int]] = []
         self.ends: list[Array] = [np.zeros(1, np.int64)]
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
-                ("sources", 2), ("neurons", 18), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6), ("reads", 1),
+                ("sources", 2), ("neurons", 20), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6), ("reads", 1),
                 ("gain", 2),
             )
         }  # fmt: skip
@@ -181,10 +186,12 @@ class _Build:
         if k:
             by = np.argsort(inverse, kind="stable")
             merged = np.add.reduceat(weight[:, axon[by]], np.searchsorted(inverse[by], np.arange(k)), axis=1)
+        merged = self._numbers(merged, rows[np.cumsum(many) - many])
+        k = merged.shape[1]
         supports, neurons, events = (self.sizes[name] for name in ("supports", "neurons", "events"))
         table, invert = self._sums(merged)
         gain = self._parameters(table, number, some, merged)
-        self._events(number, some, start, axon, inverse)
+        self._events(number, some, start, axon, inverse, 2 * k)
         order = np.argsort(table[:, SUPPORT] * (table[:, READY] != NO_QUAD), kind="stable")
         self.put("neurons", table[order])
         self.put("gain", gain[order])
@@ -199,10 +206,24 @@ class _Build:
         rests = 0 if self.collapsed else 1 + _rests(core)
         self.jobs.append([first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0])
 
+    def _numbers(self, weight: Array, entry: I64) -> Array:
+        """The weights (neurons, inputs) with an input more for each bit of numbers; entry k of `fed` begins input k."""
+        source = self.fed.row[entry]
+        source = np.where(source < self.wiring.neurons, source, -1)
+        many = np.where(source < 0, 0, np.diff(self.bits)[source]) if len(source) else source
+        at = np.repeat(np.arange(len(source)), many)
+        if not len(at):
+            return weight
+        bit = np.arange(len(at)) - np.repeat(np.cumsum(many) - many, many)
+        row = -1 - (self.bits[source[at]] + bit)  # placed behind all neurons, when these are known
+        first = self.put("sources", np.stack([row, self.fed.delay[entry[at]]], axis=1))
+        self.ends.append(first + 1 + np.arange(len(at)))
+        return np.concatenate([np.where(many > 0, 0, weight), weight[:, at] << bit], axis=1)
+
     def _sums(self, weight: Array) -> tuple[Array, int]:
         """The neurons' table with segments, supports and constants; and 1 where inverted inputs are read."""
         count, k = weight.shape
-        table = np.zeros((count, 18), np.int64)
+        table = np.zeros((count, 20), np.int64)
         table[:, QUAD] = table[:, READY] = NO_QUAD
         plus, minus, size = weight == 1, weight == -1, (weight != 0).sum(axis=1)
         small = (np.abs(weight) <= 1).all(axis=1)
@@ -282,6 +303,8 @@ class _Build:
         table[:, FLOOR], table[:, FLOOR_MODE] = core.floor[some], core.floor_mode[some]
         table[:, START] = 0 if self.collapsed else core.start[some]
         table[:, STATE] = NO_STATE
+        table[:, BITS] = self.wiring.neurons + 1 + self.bits[table[:, ME]]
+        table[:, BITS_END] = self.wiring.neurons + 1 + self.bits[table[:, ME] + 1]
         outputs = self.program.outputs[self.program.outputs[:, 1] == number]
         outputs = outputs[np.argsort(outputs[:, 2], kind="stable")]
         outputs = outputs[np.isin(outputs[:, 2], some)]
@@ -294,8 +317,10 @@ class _Build:
         up += np.where(table[:, MODE] == SUBTRACT, np.maximum(-threshold, 0), 0)
         return np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1)
 
-    def _events(self, number: int, some: Array, start: int | None, axon: Array, inverse: Array) -> None:
-        """What is counted in this job, by start of the window."""
+    def _events(
+        self, number: int, some: Array, start: int | None, axon: Array, inverse: Array, zero: int
+    ) -> None:
+        """What is counted in this job, by start of the window; `zero` is its row that is never on."""
         core, low = self.program.cores[number], int(self.wiring.axon_first[number])
         silent = self.wiring.neurons
         for value in np.unique(core.start[some]).tolist():
@@ -316,13 +341,13 @@ class _Build:
             at = 0 if self.collapsed else value
             if len(kinds) <= FEW:
                 for a, s in kinds:
-                    self._group(((axons == a) & (synapses == s))[None], 2 * k, at, a, s, 0)
+                    self._group(((axons == a) & (synapses == s))[None], zero, at, a, s, 0)
             else:
                 for counts, is_axon in ((axons, 1), (synapses, 0)):
                     for bit in range(int(counts.max()).bit_length()):
                         one = 1 << bit
                         self._group(
-                            (counts >> bit & 1 == 1)[None], 2 * k, at, one * is_axon, one * (1 - is_axon), 0
+                            (counts >> bit & 1 == 1)[None], zero, at, one * is_axon, one * (1 - is_axon), 0
                         )
 
     def _group(self, wanted: Array, zero: int, start: int, axons: int, synapses: int, spikes: int) -> None:
@@ -339,7 +364,9 @@ class _Build:
         outside = sources[:, 0] >= neurons
         slots = 1 + int(sources[~outside, 1].max(initial=0))
         taps, which = np.unique(sources[outside] - np.array([neurons, 0]), axis=0, return_inverse=True)
-        sources[outside, 0], sources[outside, 1] = slots * (neurons + 1) + which.ravel(), -1
+        number, rows = sources[:, 0] < 0, neurons + 1 + int(self.bits[-1])
+        sources[number, 0] = neurons - sources[number, 0]
+        sources[outside, 0], sources[outside, 1] = slots * rows + which.ravel(), -1
         return Plan(
             job=np.array(self.jobs, np.int64).reshape(-1, 14),
             taps=taps,
@@ -347,7 +374,7 @@ class _Build:
             index=self.lists.join(np.uint16 if widest < 2**16 else np.int32),
             event_index=self.event_lists.join(np.int32),
             slots=slots,
-            rows=neurons + 1,
+            rows=rows,
             state=0,
             **columns,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, U8, Array, unpack_bits
-from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.program import CLEAR, FORGETS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate import layout
 from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.tally import Tally
@@ -47,7 +47,7 @@ class ReferenceSession:
         w = self.wiring
         self.cores = [
             _Core(
-                matrix=_matrix(core),
+                matrix=_matrix(core, w.worth[w.axon_first[k] : w.axon_first[k + 1]]),
                 axons=slice(int(w.axon_first[k]), int(w.axon_first[k + 1])),
                 neurons=slice(int(w.neuron_first[k]), int(w.neuron_first[k + 1])),
                 core=core,
@@ -59,6 +59,8 @@ class ReferenceSession:
         self.feeds_after: dict[int, list[tuple[Array, Array]]] = {}
         for delay, axons, sources in self.feeds:
             self.feeds_after.setdefault(delay, []).append((axons, sources))
+        self.graded = np.flatnonzero(w.payload > 1)
+        self.value = np.int32 if w.numbers else np.uint8  # what an axon holds
         self.leak = np.concatenate([np.zeros(0, np.int64), *(core.leak for core in program.cores)])
         self.slots = 1 + max((delay for delay, _, _ in self.routes), default=0)
         self.longest = max((delay for delay, _, _ in self.feeds), default=0)
@@ -93,7 +95,7 @@ class ReferenceSession:
 
     def _run(self, lines: layout.Feed, streams: int, ticks: int, note: layout.Note) -> None:
         """The law. `note(tick, axons, fired, v)` sees every tick: active axons, spikes, and V after step 2."""
-        arriving = np.zeros((self.slots, streams, self.wiring.axons), np.uint8)
+        arriving = np.zeros((self.slots, streams, self.wiring.axons), self.value)
         under_way: dict[int, U8] = {}  # the lines of past ticks in which any was on
         moved = np.zeros(len(self.cores), bool)  # cores in which some V is not 0
         v = np.zeros((streams, self.wiring.neurons), np.int64)
@@ -117,19 +119,21 @@ class ReferenceSession:
                 seen[:, part.neurons] = own
                 spike = own >= core.threshold  # 3. fire
                 fired[:, part.neurons] = spike
-                own[:, core.reset == MEMORYLESS] = 0  # 4. reset
+                own[:, np.isin(core.reset, FORGETS)] = 0  # 4. reset
                 own[spike & (core.reset == ZERO)] = 0
                 own -= spike * np.where(core.reset == SUBTRACT, core.threshold, 0).astype(np.int64)
                 low = own < core.floor  # 5. floor
                 own[:] = np.where(low & (core.floor_mode == SATURATE), core.floor, own)
                 own[low & (core.floor_mode == CLEAR)] = 0
                 moved[number] = own.any()
-            note(tick, axons, fired, seen)
+            note(tick, (axons != 0).astype(np.uint8), fired, seen)
             axons[:] = 0
             if fired.any():
-                _send(arriving, tick, fired, self.routes)
+                said: Array = fired.astype(self.value)
+                said[:, self.graded] = (fired * seen)[:, self.graded]
+                _send(arriving, tick, said, self.routes)
 
-    def _arrive(self, axons: U8, tick: int, lines: U8, under_way: dict[int, U8]) -> None:
+    def _arrive(self, axons: Array, tick: int, lines: U8, under_way: dict[int, U8]) -> None:
         """Let the lines that are due arrive on their axons; a line waits here until it is."""
         if lines.any():
             under_way[tick] = lines
@@ -142,17 +146,17 @@ class ReferenceSession:
 
 def _rests(core: Core) -> bool:
     """Whether V = 0 stays 0, without a spike, where nothing arrives: what a tick adds is the leak."""
-    quiet = (core.threshold > core.leak) & (core.floor <= 0) & ((core.leak == 0) | (core.reset == MEMORYLESS))
+    quiet = (core.threshold > core.leak) & (core.floor <= 0) & ((core.leak == 0) | np.isin(core.reset, FORGETS))
     return bool(quiet.all())
 
 
-def _matrix(core: Core) -> Array:
-    """Weights (axons, neurons) of a core: every set bit of a plane adds its neuron's scale."""
+def _matrix(core: Core, worth: I64) -> Array:
+    """Weights (axons, neurons) of a core: every set bit of a plane adds its neuron's scale; axons hold `worth` at most."""
     total = np.zeros((core.axons, core.neurons), np.int64)
     for plane in core.planes:
         bits = unpack_bits(plane.bits, plane.stop - plane.start)
         total[plane.start : plane.stop] += (bits * plane.scale[:, None].astype(np.int64)).T
-    largest = int(np.abs(total).sum(axis=0).max(initial=0))
+    largest = (np.abs(total) * worth[:, None].astype(np.float64)).sum(axis=0).max(initial=0)
     return total.astype(np.float32 if largest < 2**24 else np.float64)
 
 
@@ -168,7 +172,7 @@ def _rounds(rows: I64) -> list[tuple[int, Array, Array]]:
     return out
 
 
-def _send(arriving: U8, tick: int, active: U8, rounds: list[tuple[int, Array, Array]]) -> None:
-    """Let active sources arrive on their axons, each after its delay; two arrivals in one tick are one."""
+def _send(arriving: Array, tick: int, said: Array, rounds: list[tuple[int, Array, Array]]) -> None:
+    """Let what sources say arrive on their axons, each after its delay; two arrivals in one tick are one."""
     for delay, axons, sources in rounds:
-        arriving[(tick + delay) % len(arriving)][:, axons] |= active[:, sources]
+        arriving[(tick + delay) % len(arriving)][:, axons] |= said[:, sources]

@@ -15,7 +15,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.errors import InputError
-from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.program import CLEAR, FORGETS, GRADED, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import weights
 from spikebnn.simulate.wiring import Wiring, wire
 
@@ -50,7 +50,7 @@ def stepper(program: Program, streams: int = 1, watch: Array | None = None, engi
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}; known are {', '.join(ENGINES)}")
     watch = np.zeros(0, np.int64) if watch is None else np.asarray(watch, np.int64)
-    forgets = all((core.reset == MEMORYLESS).all() for core in program.cores)
+    forgets = all(np.isin(core.reset, FORGETS).all() for core in program.cores)
     if engine == "packed" and not forgets:
         raise InputError("the packed engine takes memoryless neurons only, and this program has others")
     if engine == "auto" and forgets and streams >= PACKED_FROM and importlib.util.find_spec("numba"):
@@ -95,7 +95,8 @@ class _Part:
     core: Core
     neurons: slice
     matrix: Array  # (neurons, axons)
-    bound: Array | None  # (neurons, 1) where all are memoryless: the sum from which on a neuron fires
+    bound: Array | None  # (neurons, 1) where all forget: the sum from which on a neuron fires
+    graded: I64  # neurons whose spikes carry numbers
     active: Array  # (axons, streams)
     heard: list[tuple[Array, Array, Array]]  # rounds of (axons, delays, sources); no axon twice in a round
     fed: list[tuple[int, Array, Array]]  # rounds of (delay, axons, lines)
@@ -104,15 +105,19 @@ class _Part:
 
 
 class Products:
-    """Any program as one matrix product for each core and tick; exact, as float32 holds every sum below 2**24."""
+    """Any program as one matrix product for each core and tick; exact, as float32 holds every sum below 2**24.
+
+    Where spikes carry numbers the ring holds those.
+    """
 
     def __init__(self, program: Program, streams: int, watch: Array) -> None:
         self.wiring = wire(program)
         self.tick, self.streams = 0, streams
         self.slots = 1 + int(self.wiring.routes[:, 2].max(initial=0))
         self.longest = int(self.wiring.feeds[:, 2].max(initial=0))
+        exact = np.float32 if self.wiring.payload.max(initial=1) < 2**24 else np.float64
         self.ring = np.zeros(
-            (self.slots, self.wiring.neurons + 1, streams), np.float32
+            (self.slots, self.wiring.neurons + 1, streams), exact
         )  # the last row is never on
         self.under_way: dict[int, Array] = {}  # the lines (lines, streams) of past ticks in which any was on
         self.watching = np.zeros((len(watch), streams), np.int64)
@@ -136,7 +141,7 @@ class Products:
     def spikes(self, neurons: Array) -> U8:
         """See `Stepper`."""
         last = self.ring[(self.tick - 1) % self.slots]
-        return np.ascontiguousarray(last[neurons].astype(np.uint8).T)
+        return np.ascontiguousarray((last[neurons] != 0).astype(np.uint8).T)
 
     def membranes(self) -> I64:
         """See `Stepper`."""
@@ -161,6 +166,8 @@ class Products:
         own, place = part.watched
         if part.bound is not None:
             out[:] = total >= part.bound
+            if len(part.graded):
+                out[part.graded] *= total[part.graded] + core.leak[part.graded, None]
             if len(own):
                 self.watching[place] = np.rint(total[own]).astype(np.int64) + core.leak[own, None]
             return
@@ -170,7 +177,8 @@ class Products:
         self.watching[place] = v[own]
         spike = v >= core.threshold[:, None]  # 3. fire
         out[:] = spike
-        v[core.reset == MEMORYLESS] = 0  # 4. reset
+        out[part.graded] *= v[part.graded]
+        v[np.isin(core.reset, FORGETS)] = 0  # 4. reset
         v[spike & (core.reset == ZERO)[:, None]] = 0
         v -= spike * np.where(core.reset == SUBTRACT, core.threshold, 0).astype(np.int64)[:, None]
         floor, mode = core.floor[:, None].astype(np.int64), core.floor_mode[:, None]
@@ -182,9 +190,9 @@ class Products:
 def _part(core: Core, number: int, wiring: Wiring, streams: int, watch: Array) -> _Part:
     first, low = int(wiring.neuron_first[number]), int(wiring.axon_first[number])
     weight = weights(core)
-    largest = int(np.abs(weight).sum(axis=1).max(initial=0))
-    kind = np.float32 if largest < 2**24 else np.float64
-    forgets = bool((core.reset == MEMORYLESS).all())
+    largest = int((np.abs(weight) @ wiring.worth[low : low + core.axons]).max(initial=0))
+    kind = np.float32 if largest + int(np.abs(core.leak).max(initial=0)) < 2**24 else np.float64
+    forgets = bool(np.isin(core.reset, FORGETS).all())
     bound = np.clip(core.threshold.astype(np.int64) - core.leak, -largest - 1, largest + 1)
     place = np.flatnonzero((watch >= first) & (watch < first + core.neurons))
     mine = (wiring.routes[:, 1] >= low) & (wiring.routes[:, 1] < low + core.axons)
@@ -195,6 +203,7 @@ def _part(core: Core, number: int, wiring: Wiring, streams: int, watch: Array) -
         neurons=slice(first, first + core.neurons),
         matrix=np.ascontiguousarray(weight, dtype=kind),
         bound=bound[:, None].astype(kind) if forgets else None,
+        graded=np.flatnonzero(core.reset == GRADED),
         active=np.zeros((core.axons, streams), kind),
         heard=[(some[:, 1], some[:, 2], some[:, 0]) for some in _rounds(wiring.routes[mine] - shift)],
         fed=[

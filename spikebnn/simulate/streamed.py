@@ -91,6 +91,8 @@ class Streamed:
 
     def _may_follow(self, frames: int) -> bool:
         """Whether following events can be the shorter way: the frames decide, unless the program does."""
+        if self.wiring.numbers:  # followers know bits only
+            return False
         if self._course is None and not course_fits(self.program, self.wiring, COURSE_BYTES):
             return False
         return frames <= FEW or self._rest() < self._block()

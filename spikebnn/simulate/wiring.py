@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.program import Core, Program
+from spikebnn.payload import payloads
+from spikebnn.program import GRADED, Core, Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,6 +23,8 @@ class Wiring:
     start: I64  # (neurons,)
     fanout: I64  # (axons,); neurons that the axon has a synapse on, in however many planes
     axon_start: I64  # (axons,); earliest start among those neurons, or of its core where there are none
+    payload: I64  # (neurons,); the largest number that a spike carries, 1 for all but GRADED neurons
+    numbers: bool  # whether there are GRADED neurons
 
     @property
     def neurons(self) -> int:
@@ -30,6 +33,13 @@ class Wiring:
     @property
     def axons(self) -> int:
         return int(self.axon_first[-1])
+
+    @property
+    def worth(self) -> I64:
+        """The largest value of each axon; (axons,)."""
+        out = np.ones(self.axons, np.int64)
+        out[self.routes[:, 1]] = self.payload[self.routes[:, 0]]
+        return out
 
 
 def wire(program: Program) -> Wiring:
@@ -58,6 +68,8 @@ def wire(program: Program) -> Wiring:
         start=np.concatenate([none, *(core.start for core in cores)]),
         fanout=np.concatenate([none, *(fanout for fanout, _ in reach)]),
         axon_start=np.concatenate([none, *(start for _, start in reach)]),
+        payload=payloads(program),
+        numbers=any(bool((core.reset == GRADED).any()) for core in cores),
     )
 
 
