@@ -27,6 +27,7 @@ class Baseline:
     title: str
     at: str
     mac: Quantity
+    kind: str = ""  # "microcontroller" where a stream's report names it
 
 
 @cache
@@ -34,7 +35,7 @@ def baselines() -> tuple[Baseline, ...]:
     """The baselines of mappings/baselines.toml, cheapest first."""
     data = tomllib.loads((shelf("mappings") / "baselines.toml").read_text(encoding="utf-8"))
     made = [
-        Baseline(name=name, title=entry["title"], at=entry["at"], mac=Quantity(**entry["mac"]))
+        Baseline(name=name, title=entry["title"], at=entry["at"], mac=Quantity(**entry["mac"]), kind=entry.get("kind", ""))
         for name, entry in data["baseline"].items()
     ]
     return tuple(sorted(made, key=lambda baseline: baseline.mac.v))

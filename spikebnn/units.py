@@ -89,6 +89,19 @@ def pace(period: int) -> str:
     return "a frame every tick" if period == 1 else f"a frame every {ticks(period)}"
 
 
+def lasting(seconds: float) -> str:
+    """A length of time in the unit that fits it, two significant digits or more.
+
+    >>> lasting(90), lasting(5400), lasting(86400 * 12.3), lasting(86400 * 800)
+    ('90 s', '90 min', '12 days', '2.2 years')
+    """
+    for unit, size in (("years", 365.25 * 86400), ("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            count = seconds / size
+            return f"{whole(round(count)) if count >= 10 else f'{count:.1f}'} {unit}"
+    return f"{seconds:.2g} s"
+
+
 def _power(value: float) -> int:
     power = 3 * math.floor(math.log10(abs(value)) / 3 + 1e-12)
     if round(abs(value) / 10.0**power, 0) >= 1000:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import spikebnn.nn as bnn
 from spikebnn.importers import save
+from spikebnn.nn import float32
 
 DATA = Path(__file__).parent.parent / "data" / "basic_motions.npz"
 WINDOW, LEVELS = 20, 4
@@ -53,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", default="net.pt")
     parser.add_argument("--stream-data", help="also write the rows of the test recordings, for `spikebnn stream`")
+    parser.add_argument("--beside", help="also train a float32 net, and write its decisions on the test windows")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-test", action="store_true", help="leave the test recordings alone")
     chosen = parser.parse_args()
@@ -71,6 +73,18 @@ def main() -> None:
     name = "validation" if chosen.no_test else "test"
     print(f"{name} accuracy {bnn.accuracy(model, *windows(*judge, 5)):.4f}, at most {bnn.widest(model)} inputs per neuron")
     save(model, frames[:2], chosen.output)
+    if chosen.beside is not None:
+        told, answers = windows(*recordings("train"), 1)
+        held = torch.arange(len(x)).repeat_interleave(len(told) // len(x)) % 5 == 0
+        torch.manual_seed(chosen.seed)
+        candidates = {
+            "values": nn.Sequential(float32.Normal(told), *float32.dense(WINDOW * 6, (256, 96), 4)),
+            "bits": nn.Sequential(model[0], *float32.dense(WINDOW * 6 * LEVELS, (256, 96), 4)),
+        }
+        best, other = float32.best(candidates, told, answers, held, epochs=20, batch=64, seed=chosen.seed)
+        test = windows(*recordings("test"), 5)
+        print(float32.save(chosen.beside, other, told, *test, f"256 and 96 ReLU on the same {best}, "
+                           f"examples/basic_motions/train.py, seed {chosen.seed}"))
     if chosen.stream_data is not None:
         x, y = recordings("test")
         milli = np.rint(x * 1000).astype(np.int32).reshape(-1, 6)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import spikebnn.nn as bnn
 from spikebnn import data
 from spikebnn.importers import save
+from spikebnn.nn import float32
 
 DATA = Path(__file__).parent.parent / "data" / "japanese_vowels.npz"
 FRAMES, WINDOW = 12, 3
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--window-output", default="window.pt")
     parser.add_argument("--data", help="also write the resampled test utterances, for `spikebnn run`")
     parser.add_argument("--stream-data", help="also write the rows of the test utterances, for `spikebnn stream`")
+    parser.add_argument("--beside", help="also train a float32 net, and write its decisions on the test windows")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-test", action="store_true", help="leave the test utterances alone")
     chosen = parser.parse_args()
@@ -94,6 +96,17 @@ def main() -> None:
         print(f"{path}: {len(x)} frames, {name} accuracy {bnn.accuracy(model, *cut(judge)):.4f}, "
               f"at most {bnn.widest(model)} inputs per neuron")
         save(model, x[:2], path)
+    if chosen.beside is not None:
+        x, y = windows(utterances("train"))
+        held = torch.cat([torch.full((len(u) - WINDOW + 1,), k % 5 == 0) for k, (u, _) in enumerate(utterances("train"))])
+        torch.manual_seed(chosen.seed)
+        candidates = {
+            "values": nn.Sequential(float32.Normal(x), *float32.dense(x.shape[1], (384, 270), 9)),
+            "bits": nn.Sequential(model[0], *float32.dense(x.shape[1] * 8, (384, 270), 9)),
+        }
+        best, other = float32.best(candidates, x, y, held, epochs=15, batch=64, seed=chosen.seed)
+        print(float32.save(chosen.beside, other, x, *windows(utterances("test")), f"384 and 270 ReLU on the same {best}, "
+                           f"examples/japanese_vowels/train.py, seed {chosen.seed}"))
     if chosen.data is not None:
         x, y = whole(utterances("test"))
         data.save(chosen.data, data.Frames(x=x.numpy(), y=y.numpy().astype(np.uint8)))

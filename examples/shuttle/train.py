@@ -18,6 +18,7 @@ from torch import Tensor, nn
 import spikebnn.nn as bnn
 from spikebnn import data
 from spikebnn.importers import save
+from spikebnn.nn import float32
 
 DATA = Path(__file__).parent.parent / "data" / "shuttle.npz"
 LEVELS = 8  # per sensor
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--data", help="also write the test rows, for `spikebnn run` and `spikebnn stream`")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--lr", type=float, default=2e-2)
+    parser.add_argument("--beside", help="also train a float32 net, and write its decisions on the test rows")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-test", action="store_true", help="leave the test rows alone")
     chosen = parser.parse_args()
@@ -66,6 +68,16 @@ def main() -> None:
         print(f"{name} accuracy {bnn.accuracy(model, x[part], y[part]):.4f}, "
               f"balanced {balanced(model, x[part], y[part]):.4f}")
     save(model, x[:2], chosen.output)
+    if chosen.beside is not None:
+        held = torch.arange(half) >= kept
+        torch.manual_seed(chosen.seed)
+        candidates = {
+            "values": nn.Sequential(float32.Normal(x[:kept]), *float32.dense(9, (64, 32), 2, drop=0.0)),
+            "bits": nn.Sequential(model[0], *float32.dense(9 * LEVELS, (64, 32), 2, drop=0.0)),
+        }
+        best, other = float32.best(candidates, x[:half], y[:half], held, epochs=chosen.epochs, seed=chosen.seed)
+        print(float32.save(chosen.beside, other, x[:half], x[half:], y[half:], f"64 and 32 ReLU on the same {best}, "
+                           f"examples/shuttle/train.py, seed {chosen.seed}"))
     if chosen.data is not None:
         data.save(chosen.data, data.Frames(x=x[half:].numpy(), y=y[half:].numpy().astype(np.uint8)))
 

@@ -94,7 +94,10 @@ class Coder:
 
 
 class EventCoder:
-    """Events become rows, one a time bin, and go through the encoders that follow."""
+    """Events become rows, one a time bin, and go through the encoders that follow.
+
+    Every segment begins anew, its first bin with its first event. A row's label is that of the last event up to its end.
+    """
 
     def __init__(self, encoder: Encoder, see: Callable[[Rows], object] | None = None) -> None:
         self.see = see
@@ -105,33 +108,71 @@ class EventCoder:
         self.coder = Coder(chain(stages[1:]) if len(stages) > 1 else None)
         self.inner: State = {}
         self.next = 0
+        self.segment: str | None = None
+        self.label: Any = None  # of the last event; None where there are no labels
+        self.begun = False  # a row of this segment was given
 
     def push(self, block: Block) -> Rows | None:
         """The rows of the bins that are complete."""
-        out, self.inner = self.frames.push(block.values, self.inner)
-        return self._rows(out)
+        if not block.rows:
+            return None
+        codes = block.segments
+        edges = [0, block.rows]
+        if codes is not None:
+            edges[1:1] = (np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()
+        parts = []
+        for start, stop in itertools.pairwise(edges):
+            if codes is not None:
+                if self.segment is not None and str(codes[start]) != self.segment:
+                    parts += [self.finish()]
+                    self.inner = {name: self.inner[name] for name in ("late", "outside") if name in self.inner}
+                    self.begun = False
+                self.segment = str(codes[start])
+            labels = None if block.labels is None else block.labels[start:stop]
+            parts += [self._piece(block.values[start:stop], labels)]
+        done = [part for part in parts if part is not None]
+        return together(done) if done else None
 
     def finish(self) -> Rows | None:
         """The row of the bin that was open."""
-        return self._rows(self.frames.finish(self.inner))
+        out = self.frames.finish(self.inner)
+        return self._rows(out, None if self.label is None else [self.label] * len(out))
 
     def state(self) -> dict[str, Any]:
         """Everything that must be known to go on."""
-        return {"inner": self.inner, "next": self.next, "coder": self.coder.state()}
+        plain = {name: getattr(self, name) for name in ("inner", "next", "segment", "begun")}
+        label = self.label.item() if isinstance(self.label, np.generic) else self.label
+        return {**plain, "label": label, "coder": self.coder.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.inner, self.next = state["inner"], state["next"]
+        for name in ("inner", "next", "segment", "begun", "label"):
+            setattr(self, name, state[name])
         self.coder.restore(state["coder"])
 
-    def _rows(self, out: Array) -> Rows | None:
+    def _piece(self, events: Array, labels: Array | None) -> Rows | None:
+        """The complete rows of events of one segment."""
+        before = int(self.inner.get("bin", 0))
+        out, self.inner = self.frames.push(events, self.inner)
+        if labels is None:
+            return self._rows(out, None)
+        bins = np.floor((events[:, 0] - float(self.inner["origin"])) / self.frames.bin)
+        last = np.searchsorted(np.maximum.accumulate(bins), before + np.arange(len(out)), "right") - 1
+        told = [labels[at] if at >= 0 else self.label for at in last.tolist()]
+        self.label = labels[-1]
+        return self._rows(out, told)
+
+    def _rows(self, out: Array, labels: list[Any] | None) -> Rows | None:
         if not len(out):
             return None
         number = np.arange(self.next, self.next + len(out))
-        fresh = number == 0
+        fresh = np.zeros(len(out), bool)
+        fresh[0] = not self.begun
+        self.begun = True
         self.next += len(out)
         none = np.zeros(len(out), bool)
-        rows = Rows(number=number, values=out, bad=none, mended=none, fresh=fresh, labels=None)
+        told = None if labels is None else np.array([*labels, None], object)[:-1]
+        rows = Rows(number=number, values=out, bad=none, mended=none, fresh=fresh, labels=told)
         if self.see is not None:
             self.see(rows)
         return self.coder.push(rows)

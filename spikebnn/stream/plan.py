@@ -107,12 +107,14 @@ class Scenario:
     seed: int = 0  # of the faults
     classes: tuple[str, ...] = ()  # names; numbers if empty
     show: tuple[str, ...] = ()  # only decisions for these classes are shown; all if empty
+    beside: str | None = None  # absolute path: decisions of a float32 net on the same windows, an .npz of spikebnn.nn.float32
+    battery: str = ""  # name of a battery, for how long it lasts
 
     def digest(self) -> str:
         """sha256 of everything that decisions depend on, but for the contents of files and where they lie."""
         source = dataclasses.replace(self.source, policy={}, file="", files=())
         plain = dataclasses.asdict(dataclasses.replace(self, source=source, faults={}, encoder=()))
-        for name in ("name", "title", "network", "target", "show"):
+        for name in ("name", "title", "network", "target", "show", "beside", "battery"):
             del plain[name]
         plain |= {"policy": dict(self.source.policy), "faults": dict(self.faults), "encoder": [dict(t) for t in self.encoder],
                   "files": len(self.source.files)}  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from spikebnn.arrays import I64
+from spikebnn.battery import sentence
 from spikebnn.interval import Interval
 from spikebnn.units import percent, si, span, ticks, whole
 
@@ -59,6 +60,10 @@ class StreamReport(Facts):
     energy: Interval | None  # J per decision
     interval_energy: Interval | None  # J per interval
     power: Interval | None  # W
+    busy: float | None  # share of the time in which the chip takes in a frame
+    battery: Mapping[str, Any] | None  # what spikebnn.battery.facts says at that power; None where no battery is named
+    float32: Mapping[str, Any] | None  # a float32 net on the same windows: its accuracy and that of its int8 form
+    int8: tuple[Mapping[str, Any], ...]  # an int8 net on microcontrollers, running: joules per decision, watts
     at_least: bool  # some cost is not published, so the upper ends are no bounds
     unknown: tuple[str, ...]  # names of those costs
     left_out: tuple[str, ...]
@@ -128,9 +133,10 @@ class StreamReport(Facts):
             )
         lines += [f"  {text}" for text in (self._samples(), self.note, self._extras()) if text]
         latency = "" if self.latency_s is None else f" = {si(self.latency_s, 's')}"
+        busy = "" if self.busy is None else f"; it decides {percent(self.busy)} of the time"
         lines.append(
             f"  latency {ticks(self.latency)}{latency} after the last row; per decision {whole(round(self.spikes))} spikes "
-            f"and {whole(round(self.synaptic_events))} synaptic events"
+            f"and {whole(round(self.synaptic_events))} synaptic events{busy}"
         )
         if self.energy is not None:
             lines.append(f"  energy per decision, while deciding: {span(self.energy, 'J', self.unknown)}")
@@ -138,11 +144,33 @@ class StreamReport(Facts):
             throughout = span(self.interval_energy, "J", self.unknown)
             lines.append(f"  energy per decision interval, powered throughout: {throughout}")
             lines.append(f"  mean power: {span(self.power, 'W', self.unknown)}")
+        if self.battery is not None:
+            lines.append(f"  battery: {sentence(self.battery)}")
+        lines += self._beside()
         if self.left_out:
             lines.append(f"  left out: {'; '.join(self.left_out)}")
         if self.speed is not None and self.host is not None:
             lines.append(f"  {self._pace()}")
         return "\n".join(lines)
+
+    def _beside(self) -> list[str]:
+        """A float32 net and microcontrollers, for comparison."""
+        lines = []
+        if self.float32 is not None:
+            told = self.float32
+            lines.append(
+                f"  beside it: a float32 net on the same {whole(told['windows'])} windows is right in "
+                f"{percent(told['accuracy'])}, as int8 in {percent(told['int8_accuracy'])}, and decides as this one does in "
+                f"{percent(told['same'])} ({told['net']})"
+            )
+        if self.int8:
+            each = "; ".join(f"{span(Interval(**row['energy']), 'J')} on {row['title']}" for row in self.int8)
+            least = min(self.int8, key=lambda row: row["power"]["v"])
+            lines.append(
+                f"  {self.int8[0]['net']}, {whole(self.int8[0]['macs'])} multiply-accumulates, per decision, running: "
+                f"{each}; on average {si(least['power']['v'], 'W')} at best, and what it takes asleep"
+            )
+        return lines
 
     def _samples(self) -> str:
         """What was wrong with the rows."""

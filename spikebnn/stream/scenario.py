@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from spikebnn.battery import battery
 from spikebnn.encoders.registry import seconds
 from spikebnn.errors import InputError
 from spikebnn.faults import Faults
@@ -49,29 +50,30 @@ KEYS: dict[str, dict[str, str]] = {
     "window": {"rows": "length", "hop": "length", "order": "text", "label": "text"},
     "network": {"program": "text", "net": "text", "target": "text", "simulator": "text", "state": "text"},
     "decision": {"vote": "whole", "average": "whole"},
-    "report": {"classes": "texts", "show": "texts"},
+    "report": {"classes": "texts", "show": "texts", "beside": "text", "battery": "text"},
 }  # fmt: skip
 REQUIRED = {"": ("source", "network"), "source": ("file",)}
 FOLDER_ENDINGS = (".wav", ".flac", ".ogg", ".csv", ".tsv", ".npz", ".edf")
 Naming = Callable[[str, str], str]
 
 
-def load_scenario(path: str | os.PathLike[str]) -> Scenario:
+def load_scenario(path: str | os.PathLike[str], *, network: bool = True) -> Scenario:
     """Read and check a scenario; a name such as "shuttle" means the file of that name that comes with spikebnn.
 
     Raises InputError with every mistake of the file: unknown and missing keys, wrong types, values out of range, and
-    files that are not there. Paths in a scenario are relative to its own folder.
+    files that are not there; but the network, and the decisions to stand beside its own, need not be there where `network` is
+    False, as before it is trained. Paths in a scenario are relative to its own folder.
     """
     file = _find(path)
     raw = _parse(file)
     window = raw.get("window", {})
     if isinstance(window, dict):
         raw = {**raw, "window": {"rows": 1, "hop": 1, **window}}
-    return scenario_of(raw, folder=file.parent, name=file.stem, where=str(path))
+    return scenario_of(raw, folder=file.parent, name=file.stem, where=str(path), network=network)
 
 
 def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".", name: str = "stream",
-                where: str = "the stream",                naming: Naming | None = None) -> Scenario:  # fmt: skip
+                where: str = "the stream", naming: Naming | None = None, network: bool = True) -> Scenario:  # fmt: skip
     """The scenario that a table of the form of a file describes; `naming` says how its keys are called in messages."""
     call = naming or _key
     base = Path(folder)
@@ -81,7 +83,7 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
     for part, table in parts.items():
         _check_keys(part, table, mistakes, call)
     if not mistakes:
-        mistakes += _check_values(base, raw, parts, call)
+        mistakes += _check_values(base, raw, parts, call, network)
     if mistakes:
         head = (
             f"{where}: {mistakes[0]}"
@@ -89,19 +91,19 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
             else f"{where}: {len(mistakes)} mistakes: " + "; ".join(mistakes)
         )
         raise InputError(head)
-    source, window, network = parts["source"], parts.get("window", {}), parts["network"]
+    source, window, net = parts["source"], parts.get("window", {}), parts["network"]
     decision, report, faults = parts.get("decision", {}), parts.get("report", {}), dict(raw.get("faults", {}))
     seed = int(faults.pop("seed", 0))
-    own = "program" in network
+    own = "program" in net
     return Scenario(
         name=name,
         title=str(raw.get("title", name)),
         source=_source(base, source),
-        network=_absolute(base, network["program" if own else "net"]),
+        network=_absolute(base, net["program" if own else "net"]),
         program=own,
-        target=_target(base, network["target"]) if "target" in network else None,
-        simulator=str(network.get("simulator", "bitwise")),
-        state=str(network.get("state", "auto")),
+        target=_target(base, net["target"]) if "target" in net else None,
+        simulator=str(net.get("simulator", "bitwise")),
+        state=str(net.get("state", "auto")),
         encoder=tuple(MappingProxyType(dict(table)) for table in raw.get("encoder", ())),
         rows=_length(window.get("rows")),
         hop=_length(window.get("hop")),
@@ -113,6 +115,8 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
         seed=seed,
         classes=tuple(report.get("classes", ())),
         show=tuple(report.get("show", ())),
+        beside=None if "beside" not in report else _absolute(base, report["beside"]),
+        battery=str(report.get("battery", "")),
     )
 
 
@@ -272,7 +276,7 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _check_values(
-    folder: Path, raw: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], call: Naming
+    folder: Path, raw: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], call: Naming, there: bool
 ) -> list[str]:
     source, window, network = parts["source"], parts.get("window", {}), parts["network"]
     report, decision = parts.get("report", {}), parts.get("decision", {})
@@ -312,8 +316,17 @@ def _check_values(
         out.append(
             f"{call('network', 'net')} names a network that is mapped when the stream starts, and so needs a target"
         )
-    out += _check_files(folder, source, network, call)
-    for check in (lambda: policy_of(source.get("policy", ())), lambda: _faults(raw.get("faults", {}))):
+    trained = {"network": network, "report": report} if there else {}
+    out += _check_files(folder, source, trained, call)
+    if "beside" in report and (decision.get("vote", 1) > 1 or decision.get("average", 1) > 1):
+        out.append(
+            f"{call('report', 'beside')} holds decisions of single windows, and these vote or are averaged; leave it out"
+        )
+    for check in (
+        lambda: policy_of(source.get("policy", ())),
+        lambda: _faults(raw.get("faults", {})),
+        lambda: battery(report["battery"]) if "battery" in report else None,
+    ):
         try:
             check()
         except InputError as why:
@@ -329,7 +342,7 @@ def _check_values(
 
 
 def _check_files(
-    folder: Path, source: Mapping[str, Any], network: Mapping[str, Any], call: Naming
+    folder: Path, source: Mapping[str, Any], trained: Mapping[str, Mapping[str, Any]], call: Naming
 ) -> list[str]:
     out: list[str] = []
     named = _files(folder, source)
@@ -346,8 +359,9 @@ def _check_files(
     out += [
         f"{call('source', 'file')} {source['file']!r} is not there (looked for {file})" for file in lost[:1]
     ]
-    missing = [(key, str(network[key])) for key in ("program", "net") if key in network]
-    out += [f"{call('network', key)} {file!r} is not there (looked for {folder / file})" for key, file in missing
+    wanted = (("network", "program"), ("network", "net"), ("report", "beside"))
+    missing = [(part, key, str(trained[part][key])) for part, key in wanted if key in trained.get(part, ())]
+    out += [f"{call(part, key)} {file!r} is not there (looked for {folder / file})" for part, key, file in missing
             if not (folder / file).is_file()]  # fmt: skip
     return out
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from spikebnn.arrays import I64
+from spikebnn.battery import battery
+from spikebnn.battery import facts as battery_facts
 from spikebnn.energy import Energy, Item, citations, combine, energy
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly, interval
 from spikebnn.program import Program
 from spikebnn.run import Counts
+from spikebnn.stream.beside import Beside, load_beside, rivals
 from spikebnn.stream.decide import BAD, LATE
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.report import Facts, StreamReport
@@ -21,6 +24,7 @@ from spikebnn.target import Target
 
 MOST_CLASSES = 1000  # beyond this no table of truth against decision is kept
 COUNTS = ("rows", "windows", "bad", "late", "held", "decisions", "spikes", "events", "classes")
+RIVAL = ("judged", "float_right", "int8_right", "float_same")  # labelled windows that a float32 net decided as well
 
 
 class Totals:
@@ -34,6 +38,9 @@ class Totals:
         self.rows = self.windows = self.bad = self.late = self.held = self.decisions = 0
         self.spikes = self.events = 0
         self.bill: Energy | None = None
+        single = plan.vote == plan.average == 1  # what stands beside was decided window by window
+        self.beside: Beside | None = load_beside(plan.beside) if plan.beside is not None and single else None
+        self.judged = self.float_right = self.int8_right = self.float_same = 0
 
     def spend(self, counts: Counts, frames: int) -> None:
         """Add what some frames cost."""
@@ -63,6 +70,12 @@ class Totals:
         self.held += held
         self.by_class[chosen] += 1
         truth = None if label is None else self.index(row, label)
+        if self.beside is not None and truth is not None:
+            floated, rounded = self.beside.at(self.windows - 1, truth)
+            self.judged += 1
+            self.float_right += floated == truth
+            self.int8_right += rounded == truth
+            self.float_same += floated == chosen
         if truth is None or self.classes > MOST_CLASSES:
             return None if truth is None else truth == chosen
         if self.confusion is None:
@@ -82,13 +95,15 @@ class Totals:
             else {"frames": self.bill.frames, "items": [asdict(item) for item in self.bill.items]}
         )
         confusion = None if self.confusion is None else self.confusion.copy()
-        counts = {name: getattr(self, name) for name in COUNTS}
+        counts = {name: getattr(self, name) for name in (*COUNTS, *RIVAL)}
         return {**counts, "by_class": self.by_class.copy(), "confusion": confusion, "bill": bill}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
         for name in (*COUNTS, "by_class", "confusion"):
             setattr(self, name, state[name])
+        for name in RIVAL:
+            setattr(self, name, state.get(name, 0))
         bill = state["bill"]
         if bill is not None:
             items = tuple(_item(part) for part in bill["items"])
@@ -125,15 +140,30 @@ class Totals:
         busy = None if bill is None else bill.per_frame(bill.total)
         throughout, idle = self._powered(busy, facts.interval)
         unknown = tuple(dict.fromkeys((*(() if bill is None else bill.lacks), *idle)))
+        power = None if throughout is None else throughout * (1 / facts.interval)
+        cell = battery(self.plan.battery) if self.plan.battery else None
+        share = self.decisions / max(1, self.windows)
         return StreamReport(
             **asdict(facts), rows=self.rows, windows=self.windows, decisions=self.decisions,
             missed_bad=self.bad, missed_late=self.late, held=self.held,
             classes=self.plan.classes or tuple(str(k) for k in range(self.classes)),
             by_class=tuple(int(n) for n in self.by_class), confusion=self.confusion,
             spikes=self.spikes / many, synaptic_events=self.events / many, energy=busy, interval_energy=throughout,
-            power=None if throughout is None else throughout * (1 / facts.interval),
+            power=power, busy=None if facts.tick is None else min(1.0, share * facts.period * facts.tick / facts.interval),
+            battery=None if cell is None or power is None else battery_facts(cell, power, unknown),
+            float32=self._float32(), int8=rivals(self.program, self.beside, facts.interval),
             at_least=bool(unknown), unknown=unknown, left_out=self.target.left_out, stopped=stopped, **pace,
         )  # fmt: skip
+
+    def _float32(self) -> Mapping[str, Any] | None:
+        """What the float32 net and its int8 form did on the labelled windows that were decided."""
+        if self.beside is None or not self.judged:
+            return None
+        return {
+            "net": self.beside.about, "windows": self.judged, "accuracy": self.float_right / self.judged,
+            "int8_accuracy": self.int8_right / self.judged, "same": self.float_same / self.judged,
+            "macs": self.beside.macs, "parameters": self.beside.parameters,
+        }  # fmt: skip
 
     def _powered(self, busy: Interval | None, spacing: float) -> tuple[Interval | None, tuple[str, ...]]:
         """Joules per decision interval of a chip that stays on, and which costs of idling are unknown.

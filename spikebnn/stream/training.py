@@ -23,7 +23,7 @@ def training_frames(scenario: Scenario | str | os.PathLike[str]) -> Frames:
     The network need not be there yet. Windows with a bad row are left out, as the stream would miss them. Labels become
     numbers: their place among the scenario's classes, or else the number that they are written as.
     """
-    plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, network=False)
     source = open_source(plan.source)
     if plan.rows is None:
         raise InputError("say how long a window is; without a network nothing tells")

@@ -24,6 +24,7 @@ SOURCES = {
     "edf": "spikebnn.stream.sources.edf:Edf",
     "aedat": "spikebnn.stream.sources.camera:Camera",
     "es": "spikebnn.stream.sources.camera:Camera",
+    "saccade": "spikebnn.stream.sources.saccade:Saccade",
 }
 ENDINGS = {
     ".npz": "npz", ".npy": "npz", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".wav": "wav", ".flac": "wav", ".ogg": "wav",
