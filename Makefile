@@ -51,7 +51,8 @@ opinion: $(VENV)/demo.stamp $(VENV)/sanafe.stamp out/bench-loihi-sim-sanafe2025.
 	$(BIN)/spikebnn exchange out/bench-loihi-sim-sanafe2025.sbnn --data examples/fashion_mnist/test_500.npz --limit 100 \
 	  -o out/sanafe --python "$$(cat $(VENV)/sanafe.stamp)"
 
-bench: $(VENV)/bench.stamp out/bench.npz $(BENCH)
+bench: $(VENV)/bench.stamp $(VENV)/sanafe.stamp out/bench.npz $(BENCH)
+	@export SPIKEBNN_SANAFE_PYTHON=$${SPIKEBNN_SANAFE_PYTHON-$$(cat $(VENV)/sanafe.stamp)}; \
 	$(BIN)/python -W ignore benchmarks/bench.py $(WITH)
 	@for program in $(BENCH); do $(BIN)/spikebnn bench $$program --data out/bench.npz; echo; done
 

@@ -42,11 +42,12 @@ def workload(found: Mapping[str, Any]) -> str:
             f"{row['frames']:,}",
             rough(row["frames_per_second"]),
             rough(row["synapses_per_second"]),
+            rough(row["times_numpy"]) if row["times_numpy"] else "",
             rough(row["bitwise_times"]) if row["bitwise_times"] else "",
         )
         for row in found["rows"]
     ]
-    head = ("way", "package", "clock", unit, f"{unit}/s", "synapses/s", "bitwise is x it")
+    head = ("way", "package", "clock", unit, f"{unit}/s", "synapses/s", "x NumPy", "bitwise is x it")
     lines = [f"{found['name']}: {found['about']}", "", columns(head, rows)]
     lines += [f"{name} = {rough(value)}" for name, value in found["facts"].items()]
     return "\n".join(lines + [f"{one['name']}: {one['why']}" for one in found["missing"]])

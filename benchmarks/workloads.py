@@ -32,7 +32,8 @@ from spikebnn.simulate.protocol import Session
 HERE = Path(__file__).resolve().parent
 NUMPY, TORCH, TORCH8, ONNX, PROBE = "NumPy float32", "torch float32", "torch int8", "onnxruntime int8", "probe"
 ONE, TWO, ALONE = "bitwise", "bitwise, 2 threads", "bitwise, a frame at a time"
-NUMPY_ALONE, WHOLE = "NumPy float32, a frame at a time", "spikebnn.run, all of it"
+NUMPY_ALONE = "NumPy float32, a frame at a time"
+WHOLE, EACH = "spikebnn.run, all of it", "spikebnn.run, a frame at a time"
 CALLS = 64  # frames that come one by one
 PASSES = 400_000  # of the probe
 
@@ -137,6 +138,7 @@ def w1(density: float, scale: Scale, say: Callable[[str], None]) -> Found:
         one = bitwise(program, 1)
         ways.append(_one_by_one(ALONE, "", lambda k: lambda: one.frames(bits[k : k + 1]).sums))
     ways.append(Way(name=WHOLE, frames=len(x), turn=call(lambda: spikebnn.run(program, x).scores)))
+    ways.append(_one_by_one(EACH, "", lambda k: lambda: spikebnn.run(program, x[k : k + 1]).scores))
     timed = interleave(ways, scale.rounds, want, say, scale.settle)
     about = f"dense {'-'.join(map(str, scale.sizes))}, density {density:g}, on loihi-sim, {len(program.cores)} cores"
     return Found(name=f"W1 {density:g}", about=about, timed=timed, synapses=sum(w.size for w, _ in layers),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = {**os.environ, "PYTHONPATH": str(ROOT)}
+HOME = {**os.environ, "PYTHONPATH": str(ROOT), "SPIKEBNN_SANAFE_PYTHON": ""}  # it takes gigabytes
 
 
 def run(script: str, *words: object) -> subprocess.CompletedProcess[str]:
@@ -50,7 +50,9 @@ def test_every_way_answers_as_the_reference_or_is_named_as_missing(found) -> Non
 def test_no_one_is_missing_where_all_is_installed(found) -> None:
     wanted = {"torch", "onnxruntime", "brian2", "lava", "numba"}
     here = {name for name in wanted if importlib.util.find_spec(name)}
-    gone = {one["why"].removeprefix("not installed: ").removesuffix("-nc") for w in found["workloads"] for one in w["missing"]}
+    told = [one["why"] for workload in found["workloads"] for one in workload["missing"]]
+    assert "no interpreter that has it is named: --sanafe PYTHON, or SPIKEBNN_SANAFE_PYTHON" in told
+    gone = {why.removeprefix("not installed: ").removesuffix("-nc") for why in told}
     assert not here & gone
 
 
@@ -102,6 +104,23 @@ def test_the_readme_gets_the_table_between_its_marks_and_nothing_else(benchmarks
 def test_the_probe_counts_every_bit(benchmarks) -> None:
     probe = benchmarks("probe")
     assert probe.compiled()(9, probe.seeds()) == probe.expected(9)
+
+
+def test_growth_is_fitted_for_every_sweep() -> None:
+    done = run("growth.py", "--tiny", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    shown = json.loads(done.stdout)
+    assert list(shown) == ["frames", "neurons", "synapses", "density", "cores", "rate"]
+    assert all(row["seconds"] > 0 for one in shown.values() for row in one["rows"])
+    sizes = [row["size"] for row in shown["rate"]["rows"]]
+    assert sizes == sorted(sizes)  # thresholds that are higher make fewer spikes
+
+
+def test_an_exponent_is_the_slope_of_the_logarithms(benchmarks) -> None:
+    growth = benchmarks("growth")
+    rows = [{"size": n, "seconds": 3 * n**1.5} for n in (1, 10, 100)]
+    assert growth.exponent(rows) == pytest.approx(1.5)
+    assert growth.table({"cores": rows}).splitlines()[1].count("1.50") == 2
 
 
 @pytest.fixture(scope="module")
