@@ -196,3 +196,10 @@ def test_a_scenario_lists_a_battery_or_a_file_that_is_not_there(tmp_path, capsys
     said = capsys.readouterr().err
     assert "there is no battery 'AAA'" in said
     assert "[report] beside 'f.npz' is not there" in said
+
+
+def test_a_battery_is_chosen_on_the_command_line(capsys):
+    assert cli.main(["stream", "shuttle", "--limit", "5", "--summary", "--battery", "aa-lithium"]) == 0
+    assert "battery: AA lithium cell (Energizer L91), 3.00 Ah at 1.5 V: 2.9 days" in capsys.readouterr().out
+    assert cli.main(["stream", "shuttle", "--limit", "5", "--battery", "CR9"]) == 2
+    assert "there is no battery 'CR9'" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from spikebnn.battery import batteries, battery
 from spikebnn.cli.parser import positive
 from spikebnn.encoders import known as known_encoders
 from spikebnn.encoders import parse, spec
@@ -83,6 +84,9 @@ def window_options(group: Any) -> None:
         "--encoder", metavar="NAME:K=V,...", action="append",
         help=f"may be given more than once; {', '.join(sorted(known_encoders()))}; or a .json file",
     )  # fmt: skip
+    group.add_argument(
+        "--battery", metavar="NAME", help=f"say how long it lasts: {', '.join(batteries())}"
+    )
     group.add_argument("--vote", type=positive, metavar="N", help="the decision of most of N windows")
     group.add_argument("--average", type=positive, metavar="N", help="the mean of the scores of N windows")
     group.add_argument(
@@ -162,9 +166,10 @@ def _raw(chosen: argparse.Namespace, files: Sequence[str] | None) -> dict[str, A
         raw["encoder"] = _encoders(chosen)
     if chosen.fault or chosen.seed is not None:
         raw["faults"] = {**dict(_fault(text) for text in chosen.fault), "seed": chosen.seed or 0}
-    if chosen.classes is not None:
-        raw["report"] = {"classes": _words(chosen.classes)}
-    return raw
+    report: dict[str, Any] = {} if chosen.classes is None else {"classes": _words(chosen.classes)}
+    if chosen.battery is not None:
+        report["battery"] = battery(chosen.battery).name
+    return {**raw, "report": report} if report else raw
 
 
 def _changed(plan: Scenario, chosen: argparse.Namespace, raw: dict[str, Any]) -> Scenario:
@@ -177,7 +182,7 @@ def _changed(plan: Scenario, chosen: argparse.Namespace, raw: dict[str, Any]) ->
         changes |= {"seed": faults.pop("seed"), "faults": MappingProxyType(faults)}
         Faults(rates=faults)
     if "report" in raw:
-        changes["classes"] = tuple(raw["report"]["classes"])
+        changes |= {key: tuple(value) if key == "classes" else value for key, value in raw["report"].items()}
     changes |= {
         key: getattr(chosen, key) for key in ("simulator", "state") if getattr(chosen, key) is not None
     }
