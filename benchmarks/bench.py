@@ -31,7 +31,7 @@ import start  # noqa: E402
 import tables  # noqa: E402
 import workloads  # noqa: E402
 from rounds import Missing, Spent, Timed, Way  # noqa: E402
-from workloads import ALONE, NUMPY, NUMPY_ALONE, ONE, PROBE, TINY, TWO, Found, Scale  # noqa: E402
+from workloads import ALONE, NUMPY, NUMPY_ALONE, ONE, PROBE, PROBE_TWO, TINY, TWO, Found, Scale  # noqa: E402
 
 import spikebnn  # noqa: E402
 from spikebnn.exchange.foreign import VARIABLE  # noqa: E402
@@ -90,6 +90,8 @@ def written(found: Found) -> dict[str, Any]:
         facts[tables.FRACTION] = found.synapses * one.times(timed[PROBE])
     if one and TWO in timed:
         facts[tables.SCALING] = timed[TWO].times(one)
+    if PROBE_TWO in timed:  # what the machine had to give in these rounds
+        facts["the probe on two threads, x one (wall)"] = timed[PROBE_TWO].times(timed[PROBE])
     if ALONE in timed:
         facts[tables.LATENCY] = timed[ALONE].seconds()
         facts["one frame by itself, x NumPy float32 by itself"] = timed[ALONE].times(timed[NUMPY_ALONE])
@@ -101,9 +103,9 @@ def written(found: Found) -> dict[str, Any]:
             "frames": each.way.frames,
             "seconds": each.seconds(),
             "frames_per_second": 1 / each.seconds(),
-            "synapses_per_second": (1 if name == PROBE else found.synapses) / each.seconds(),
-            "times_numpy": each.times(base) if base and name != PROBE else None,
-            "bitwise_times": one.times(each) if one and name not in (ONE, PROBE) else None,
+            "synapses_per_second": (1 if name in (PROBE, PROBE_TWO) else found.synapses) / each.seconds(),
+            "times_numpy": each.times(base) if base and name not in (PROBE, PROBE_TWO) else None,
+            "bitwise_times": one.times(each) if one and name not in (ONE, PROBE, PROBE_TWO) else None,
             "turns": [[spent.cpu, spent.wall] for spent in each.turns],
         }
         for name, each in timed.items()

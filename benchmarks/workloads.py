@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -32,10 +33,11 @@ from spikebnn.simulate.protocol import Session
 HERE = Path(__file__).resolve().parent
 NUMPY, TORCH, TORCH8, ONNX, PROBE = "NumPy float32", "torch float32", "torch int8", "onnxruntime int8", "probe"
 ONE, TWO, ALONE = "bitwise", "bitwise, 2 threads", "bitwise, a frame at a time"
+PROBE_TWO = "probe, 2 threads"
 NUMPY_ALONE = "NumPy float32, a frame at a time"
 WHOLE, EACH = "spikebnn.run, all of it", "spikebnn.run, a frame at a time"
 CALLS = 64  # frames that come one by one
-PASSES = 400_000  # of the probe
+PASSES = 1_000_000  # of the probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,7 @@ def _one_by_one(name: str, package: str, work: Callable[[int], matmuls.Work]) ->
     """Frames that come one by one, each a Python call of its own."""
     works = [work(k) for k in range(CALLS)]
     told = f"{package} {version(package)}" if package else ""
-    return Way(name=name, frames=CALLS, turn=call(lambda: np.concatenate([each() for each in works])), package=told)
+    return Way(name=name, frames=CALLS, turn=call(lambda: np.concatenate([one() for one in works])), package=told)
 
 
 def _packed(program: Program, bits: Array) -> tuple[list[Way], list[Missing]]:
@@ -246,13 +248,18 @@ def _packed(program: Program, bits: Array) -> tuple[list[Way], list[Missing]]:
     if loop(5, seeds) != wanted:
         raise SystemExit("the probe counts wrongly")
 
-    def turn() -> tuple[Spent, Array]:
-        return call(lambda: loop(PASSES, seeds))()[0], np.zeros(0)
+    def asked(number: int) -> Callable[[], tuple[Spent, Array]]:
+        def work() -> None:
+            with ThreadPoolExecutor(number) as pool:
+                list(pool.map(lambda _: loop(PASSES, seeds), range(number)))
 
-    ways.append(Way(name=PROBE, frames=PASSES * probe.SYNAPSES, turn=turn))
+        return lambda: (call(work)()[0], np.zeros(0))
+
+    ways.append(Way(name=PROBE, frames=PASSES * probe.SYNAPSES, turn=asked(1)))
     if threads_here() < 2:
         return ways, [Missing(name=TWO, why="one processor here")]
-    return [*ways, _ours(TWO, bitwise(program, 2), bits, "wall")], []
+    both = Way(name=PROBE_TWO, frames=2 * PASSES * probe.SYNAPSES, turn=asked(2), clock="wall")
+    return [*ways, both, _ours(TWO, bitwise(program, 2), bits, "wall")], []
 
 
 def _lava(layers: nets.Layers, x: Array) -> Way:
