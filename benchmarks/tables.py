@@ -111,7 +111,8 @@ def markdown(document: Mapping[str, Any]) -> str:
     said = [
         f"W3 whole, {one['cores']:,} cores, {one['threads']} thread{'s' * (one['threads'] > 1)}: "
         f"{rough(one['ticks_per_second'])} ticks/s, {one['times_real_time']:.2f} times real time, "
-        f"{one['synaptic_events'] * one['ticks_per_second'] / 1e9:.2f} billion synaptic events/s, {one['peak_bytes'] / 2**20:.0f} MiB."
+        f"{one['synaptic_events'] * one['ticks_per_second'] / 1e9:.2f} billion synaptic events/s, "
+        f"{one['peak_bytes'] / 2**20:.0f} MiB."
         for one in document["chip"]
     ]
     return "\n".join([*lines, *(["", *said] if said else []), "", f"{document['machine']}."])

@@ -317,6 +317,8 @@ def _here(named: list[tuple[str, str, Callable[[], Way]]]) -> tuple[list[Way], l
             ways.append(make())
         except (PackageNotFoundError, ModuleNotFoundError, SimulatorMissing):
             missing.append(_absent(name, package))
+        except RuntimeError as why:  # a compiler that is there and does not build
+            missing.append(Missing(name=name, why=str(why)))
     return ways, missing
 
 
