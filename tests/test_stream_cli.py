@@ -97,7 +97,7 @@ def test_a_wav_file_goes_through_a_filter_bank(capsys, own):
         ((*OWN, "--policy", "guess"), "the options: there is no policy 'guess'; there are drop, hold, interpolate, keep, refuse, skip, "
                                       "for one kind as bad=hold"),
         ((*OWN, "--window", "0.12s"), "a window of 0.12 s is 2.4 rows at 20 Hz; choose a time that is a whole number of rows"),
-        ((*OWN, "--window", "3"), "a window of 3 rows of 3 values holds 9, and the network takes 6 (shape (2, 3)); "
+        ((*OWN, "--window", "3"), "a window of 3 rows of 3 values holds 9, and the network takes 6; "
                                   "change the window, the channels or the encoder"),
         ((*OWN, "--columns", "a,b"), "a window of 3 rows of 2 values holds 6"),
         ((*OWN, "--rate", "25"), "rec.csv shows by its times 20 rows a second, and the rate is said to be 25; name the right one, or keep "

@@ -49,8 +49,10 @@ def write_bytes(path: str, data: bytes, *inputs: str | None) -> None:
             file.write(data)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, goal)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = path  # which a full disk does not say
         raise
 
 

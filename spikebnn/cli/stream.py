@@ -110,10 +110,13 @@ def execute(chosen: argparse.Namespace) -> int:
         )  # fmt: skip
     made = _curves(chosen, scenario, curves, report) if report.stopped != "interrupted" else []
     facts = {**report.as_dict(), "curves": [curve.as_dict() for curve in made]} if curves else dict(report.as_dict())
+    told = "\n\n".join([report.text(), *map(text_of, made)])
+    answer(chosen, f"\n{told}" if lines else told, facts)  # before files, so that a full disk does not cost the report
+    sys.stdout.flush()
     if recorder is not None:
         _write(chosen, recorder.recorded(made), runs)
-    told = "\n\n".join([report.text(), *map(text_of, made)])
-    answer(chosen, f"\n{told}" if lines else told, facts)
+    if report.stopped == "broken":
+        raise InputError(report.broken)
     return INTERRUPTED if report.stopped == "interrupted" else 0
 
 

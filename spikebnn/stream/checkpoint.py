@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def save(path: str | os.PathLike[str], identity: Mapping[str, Any], state: Mappi
         os.replace(part, goal)
         _settle(goal.parent)
     except OSError as why:
+        with suppress(OSError):
+            part.unlink()
         raise InputError(
             f"the checkpoint {path} cannot be written: {(why.strerror or 'the system refused').lower()}"
         ) from None

@@ -118,7 +118,7 @@ def frames(x: Array, order: str, program: Program, row: Array, *, bits: bool = F
     if length * channels != math.prod(encoder.shape):
         raise InputError(
             f"a window of {length} rows of {channels} values holds {length * channels}, and the network takes "
-            f"{math.prod(encoder.shape)} (shape {encoder.shape}); change the window, the channels or the encoder"
+            f"{math.prod(encoder.shape)}; change the window, the channels or the encoder"
         )
     sizes = [size for size in encoder.shape if size > 1]
     across = order == "channels" or (order == "auto" and sizes == [channels, length] and channels != length)

@@ -6,13 +6,15 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
 from spikebnn.errors import InputError
+from spikebnn.stream.alone import claim
 
 ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -45,18 +47,21 @@ class DecisionFile:
         self.path = Path(path)
         self.form = form_of(path)
         try:
-            self._file: BinaryIO = open(path, "wb" if at is None else "r+b")  # noqa: SIM115, open to the end
-            if at is not None:
-                size = os.fstat(self._file.fileno()).st_size
-                if size < at:
-                    self._file.close()
-                    raise InputError(
-                        f"{path} holds {size} bytes and the checkpoint speaks of {at}; start anew without resuming"
-                    )
-                self._file.truncate(at)
-                self._file.seek(at)
-            elif self.form == "csv":
+            handle = os.open(path, os.O_RDWR | (os.O_CREAT if at is None else 0) | getattr(os, "O_BINARY", 0), 0o666)
+            self._file: BinaryIO = os.fdopen(handle, "r+b")
+            claim(handle, path)
+            size = os.fstat(handle).st_size
+            if at is not None and size < at:
+                raise InputError(
+                    f"{path} holds {size} bytes and the checkpoint speaks of {at}; start anew without resuming"
+                )
+            self._file.truncate(at or 0)
+            self._file.seek(at or 0)
+            if at is None and self.form == "csv":
                 self._file.write((",".join(NAMES) + "\n").encode())
+        except InputError:
+            self._file.close()
+            raise
         except FileNotFoundError:
             lost = (
                 "the file that the checkpoint speaks of is not there"
@@ -75,27 +80,43 @@ class DecisionFile:
             text = io.StringIO()
             rows = csv.writer(text, lineterminator="\n")
             rows.writerows([_cell(value) for value in _values(decision)] for decision in decisions)
-            self._file.write(text.getvalue().encode())
-            return
-        lines = (
-            json.dumps({name: getattr(decision, name) for name in NAMES}, ensure_ascii=False)
-            for decision in decisions
-        )
-        self._file.write("".join(line + "\n" for line in lines).encode())
+            told = text.getvalue()
+        else:
+            lines = (
+                json.dumps({name: getattr(decision, name) for name in NAMES}, ensure_ascii=False)
+                for decision in decisions
+            )
+            told = "".join(line + "\n" for line in lines)
+        with self._room():
+            self._file.write(told.encode())
 
     def flush(self) -> None:
         """Let others see what was written."""
-        self._file.flush()
+        with self._room():
+            self._file.flush()
 
     def settle(self) -> int:
         """Bring everything to the disk; the length in bytes."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        with self._room():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return self._file.tell()
 
     def close(self) -> None:
         """End."""
-        self._file.close()
+        with self._room():
+            self._file.close()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Say in a sentence that the disk does not take it."""
+        try:
+            yield
+        except OSError as why:
+            raise InputError(
+                f"{self.path}: decisions cannot be written: {(why.strerror or 'the system refused').lower()}; "
+                "make room, and go on from a checkpoint if there is one"
+            ) from None
 
 
 def form_of(path: str | os.PathLike[str]) -> str:

@@ -54,6 +54,11 @@ def settle(plan: Scenario, source: Source, encoder: Encoder | None, rate: float,
         size = values // width
     else:
         size = _rows(plan.rows, rate / stride, "window")
+    if values and size * width != values:
+        raise InputError(
+            f"a window of {size} rows of {width} values holds {size * width}, and the network takes {values}; "
+            "change the window, the channels or the encoder"
+        )
     hop = size if plan.hop is None else _rows(plan.hop, rate / stride, "hop")
     times, note = _times(plan, source)
     room = max(1, BATCH_BYTES // (8 * size * width))
@@ -158,6 +163,8 @@ class Feed:
             state["made"],
         )
         self._skip, self._broken = self.made - self.cut, self.source.live
+        if self.source.live:
+            self.samples.interrupted()
 
     def _batch(self, kept: list[Windows]) -> Windows:
         self.made += sum(len(windows) for windows in kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from spikebnn.program import Program
 from spikebnn.simulate import Answer, registry
 from spikebnn.simulate.kept import Kept, remembers
 from spikebnn.stream import checkpoint as checkpoints
+from spikebnn.stream.alone import alone
 from spikebnn.stream.decide import Chip, Presents, Smoother, margins, present
 from spikebnn.stream.decisions import Decision, DecisionFile
 from spikebnn.stream.pipeline import Feed, rate_of, settle
@@ -67,53 +69,42 @@ def stream(
     plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     if resume and checkpoint is None:
         raise InputError("to resume, name the checkpoint to go on from")
-    run = _Stream(plan, rows, watch)
-    identity = {} if checkpoint is None else run.identity()
-    state = checkpoints.load(checkpoint, identity) if resume and checkpoint is not None else None
-    if state is not None:
-        run.restore(state)
-        if len(state["output"]) != len(output):
-            raise InputError(
-                f"the checkpoint {checkpoint} belongs to a stream with {len(state['output'])} outputs, "
-                f"and {len(output)} are named"
-            )
-    at = [None] * len(output) if state is None else state["output"]
-    files = [DecisionFile(path, place) for path, place in zip(output, at)]
-    saved = time.monotonic()
-    stopped = "end"
-    live = run.source.live
-    pause = every if every is not None else 0.0 if live else EVERY
-    try:
-        for windows in run.feed.batches() if limit is None or run.totals.windows < limit else ():
-            whole = limit is None or run.totals.windows + len(windows) <= limit
-            some = windows if limit is None else windows.take(slice(0, limit - run.totals.windows))
-            for batch in run.decide(some, record):
-                for file in files:
-                    file.write(batch.decisions)
-                    if live:
-                        file.flush()
-                if on_batch is not None:
-                    on_batch(batch)
-                for decision in batch.decisions if on_decision is not None else ():
-                    on_decision(decision)  # type: ignore[misc]
-                for each in watch:
-                    each.batch(batch)
-            full = limit is not None and run.totals.windows >= limit
-            if checkpoint is not None and whole and (full or time.monotonic() - saved >= pause):
-                run.save(checkpoint, identity, files)
-                saved = time.monotonic()
-            if full:
-                break
-        else:
+    with ExitStack() as held:
+        held.enter_context(alone(checkpoint))
+        run = _Stream(plan, rows, watch)
+        identity = {} if checkpoint is None else run.identity()
+        state = checkpoints.load(checkpoint, identity) if resume and checkpoint is not None else None
+        if state is not None:
+            run.restore(state)
+            if len(state["output"]) != len(output):
+                raise InputError(
+                    f"the checkpoint {checkpoint} belongs to a stream with {len(state['output'])} outputs, "
+                    f"and {len(output)} are named"
+                )
+        at = [None] * len(output) if state is None else state["output"]
+        files = [held.enter_context(closing(DecisionFile(path, place))) for path, place in zip(output, at)]
+        pause = every if every is not None else 0.0 if run.source.live else EVERY
+
+        def book(batch: Batch) -> None:
+            for file in files:
+                file.write(batch.decisions)
+                if run.source.live:
+                    file.flush()
+            if on_batch is not None:
+                on_batch(batch)
+            for decision in batch.decisions if on_decision is not None else ():
+                on_decision(decision)  # type: ignore[misc]
+            for each in watch:
+                each.batch(batch)
+
+        def keep() -> None:
             if checkpoint is not None:
                 run.save(checkpoint, identity, files)
-        if limit is not None and run.totals.windows >= limit:
-            stopped = "limit"
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-    finally:
-        for file in files:
-            file.close()
+
+        try:
+            stopped = run.play(limit, record, book, keep, pause)
+        except KeyboardInterrupt:
+            stopped = "interrupted"
     report = run.report(stopped)
     for each in watch:
         each.end(report)
@@ -148,12 +139,34 @@ class _Stream:
         self.chip = Chip(None if tick is None else self.program.period * tick.v)
         self.smoother = Smoother(plan.vote, plan.average)
         self.totals = Totals(plan, self.program, target, self.facts)
-        self.before = 0.0  # seconds of signal that were run before this call
+        self.before, self.done = 0.0, 0  # seconds of signal and windows that were run before this call
         opened = Opened(plan=plan, program=self.program, target=target, facts=self.facts, shape=self.shape,
                         live=self.source.live)  # fmt: skip
         for each in watch:
             each.begin(opened)
-        self.began, self.cpu = time.perf_counter(), time.process_time()
+        self.began, self.cpu, self.waited = time.perf_counter(), time.process_time(), waited(self.source)
+
+    def play(
+        self, limit: int | None, record: bool, book: Callable[[Batch], None], keep: Callable[[], None], pause: float
+    ) -> str:
+        """Take every window to its decision, `keep` the state every `pause` seconds, and say how it ended."""
+        saved = time.monotonic()
+        for windows in self.feed.batches() if limit is None or self.totals.windows < limit else ():
+            whole = limit is None or self.totals.windows + len(windows) <= limit
+            some = windows if limit is None else windows.take(slice(0, limit - self.totals.windows))
+            for batch in self.decide(some, record):
+                book(batch)
+            full = limit is not None and self.totals.windows >= limit
+            if whole and (full or time.monotonic() - saved >= pause):
+                keep()
+                saved = time.monotonic()
+            if full:
+                break
+        else:
+            keep()
+        if limit is not None and self.totals.windows >= limit:
+            return "limit"
+        return "broken" if getattr(self.source, "broken", "") else "end"
 
     def decide(self, windows: Windows, record: bool) -> Iterator[Batch]:
         """The decisions of some windows, in order, booked in the totals; the first of them apart where somebody looks on."""
@@ -238,7 +251,7 @@ class _Stream:
         self.totals.restore(state["totals"])
         if isinstance(self.session, Kept):
             self.session.restore(state["session"])
-        self.before = self.totals.rows / self.facts.rate
+        self.before, self.done = self.totals.rows / self.facts.rate, self.totals.windows
         for each, kept in zip(self.watch, state.get("watch", ())):
             if kept is not None:
                 each.restore(kept)
@@ -259,11 +272,17 @@ class _Stream:
         """What the stream came to."""
         wall, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
         seconds = self.totals.rows / self.facts.rate
-        new = seconds - self.before
+        new, windows = seconds - self.before, self.totals.windows - self.done
+        own = max(1e-9, wall - (waited(self.source) - self.waited))
         pace = {"samples": self.samples(), "seconds": seconds, "wall": wall, "cpu": cpu,
-                "speed": new / wall if new > 0 else None,
-                "host": wall / self.totals.windows if new > 0 and self.totals.windows else None}  # fmt: skip
+                "speed": new / own if new > 0 else None, "host": own / windows if new > 0 and windows else None,
+                "broken": getattr(self.source, "broken", "")}  # fmt: skip
         return self.totals.report(stopped, pace)
+
+
+def waited(source: Source) -> float:
+    """Seconds that a live source has waited for rows."""
+    return float(getattr(source, "waited", 0.0))
 
 
 def mapped(plan: Scenario) -> tuple[Program, Target]:

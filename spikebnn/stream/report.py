@@ -67,15 +67,16 @@ class StreamReport(Facts):
     at_least: bool  # some cost is not published, so the upper ends are no bounds
     unknown: tuple[str, ...]  # names of those costs
     left_out: tuple[str, ...]
-    stopped: str  # "end", "limit" or "interrupted"
+    stopped: str  # "end", "limit", "interrupted" or "broken"
     samples: Mapping[
         str, int
     ]  # rows read; of them bad, clipped, late; rows missing (gap); rows mended; rows lost
     seconds: float  # of signal
     wall: float  # seconds of the host, of this call alone; 0 where a finished stream was resumed
     cpu: float  # processor seconds of the host, of this call alone
-    speed: float | None  # seconds of signal per second of the host: the real-time factor
+    speed: float | None  # seconds of signal per second of the host's own work, no waiting: the real-time factor
     host: float | None  # seconds of the host per window, reading, encoding and simulation
+    broken: str = ""  # why the source broke off
 
     @property
     def latency_s(self) -> float | None:
@@ -200,7 +201,12 @@ class StreamReport(Facts):
         held = f"; {whole(self.held)} with a mended row" if self.held else ""
         return (
             held
-            + {"end": "", "limit": "; stopped at the limit", "interrupted": "; interrupted"}[self.stopped]
+            + {
+                "end": "",
+                "limit": "; stopped at the limit",
+                "interrupted": "; interrupted",
+                "broken": "; the source broke off",
+            }[self.stopped]
         )
 
 

@@ -149,6 +149,10 @@ class Samples:
         self.counts = dict(state["counts"])
         self.pending = None if state["pending"] is None else Rows(**state["pending"])
 
+    def interrupted(self) -> None:
+        """Rows were missed: a first row behind the last one's time shows at once that the clock began anew."""
+        self.behind, self.behind_time = SET_BACK - 1, -math.inf
+
     def _grid(self, block: Block) -> tuple[Rows | None, Array | None]:
         """The block on the grid, gaps put in, late rows left out; and what is wrong with each reading."""
         values = np.array(block.values, np.float64)

@@ -303,7 +303,7 @@ def _check_values(
         value = parts.get(section, {}).get(key)
         if value is not None and value not in allowed:
             out.append(f"{call(section, key)} must be one of {', '.join(allowed)}, found {value!r}")
-    short = [key for key in ("rows", "hop") if key in window and _measure(window[key]) <= 0]
+    short = [key for key in ("rows", "hop") if key in window and not 0 < _measure(window[key]) < float("inf")]
     out += [f"{call('window', key)} must be at least 1, found {window[key]}" for key in short]
     out += [
         f"{call('decision', k)} must be at least 1, found {decision[k]}"

@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TextIO
@@ -15,8 +16,9 @@ from spikebnn.errors import InputError
 from spikebnn.stream.plan import SourcePlan
 from spikebnn.stream.sources.block import ROWS, Block, Position
 from spikebnn.stream.sources.csvfile import read
-from spikebnn.stream.sources.text import cells_of, records, table
+from spikebnn.stream.sources.text import UNREADABLE, cells_of, records, table
 
+LONGEST = 65_536  # letters of a line
 QUEUE = 65_536  # lines that wait to be taken
 PATIENCE = 10.0  # seconds for a connection to be made
 End = Exception | None
@@ -35,13 +37,15 @@ class Lines:
     def __init__(self, plan: SourcePlan) -> None:
         self.name = "standard input" if plan.file == "-" else plan.file
         self._lost, self._overflow = 0, plan.overflow
+        self.broken = ""  # why the rows ended early
+        self.waited = 0.0  # seconds for rows to come
         self._queue: queue.Queue[str | None] = queue.Queue(QUEUE)
         self._failed: Exception | None = None
         opener: Callable[[], TextIO] = (
             (lambda: sys.stdin) if plan.file == "-" else (lambda: connect(plan.file))
         )
         self._file = opener()
-        self._lines = records(iter(self._file))
+        self._lines = records(lines_of(self._file))
         self._worker = threading.Thread(target=self._take, daemon=True)
         self._worker.start()
         first = self._next(True)
@@ -71,7 +75,8 @@ class Lines:
                 break
             yield read(self.table, [cells_of(line, self.table.separator) for line in lines], {})
         if self._failed is not None:
-            raise InputError(f"{self.name}: the rows end early: {self._failed}") from None
+            why = getattr(self._failed, "strerror", None) or str(self._failed)
+            self.broken = f"{self.name}: the rows end early: {why[:1].lower()}{why[1:]}"
 
     def digest(self) -> str:
         return ""
@@ -95,7 +100,24 @@ class Lines:
         self._queue.put(None)
 
     def _next(self, wait: bool) -> str | None:
-        return self._queue.get(block=wait)
+        began = time.perf_counter()
+        line = self._queue.get(block=wait)
+        self.waited += time.perf_counter() - began
+        return line
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """Lines of bounded length. One that is too long is unreadable, and so is a last one that does not end.
+
+    Whoever sent a last line without its end may have died in the middle of a number.
+    """
+    ended, inside = 0, False  # lines that ended; in the rest of one that was too long
+    while piece := file.readline(LONGEST):
+        whole = piece.endswith("\n")
+        if not inside:
+            yield piece if whole or (ended < 2 and len(piece) < LONGEST) else UNREADABLE
+        ended += whole
+        inside = not whole
 
 
 def connect(address: str) -> TextIO:

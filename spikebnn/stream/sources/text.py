@@ -31,6 +31,7 @@ TIME_NAMES = re.compile(
     r"[\s_]*[\[(]?(s|sec|seconds|ms|us|µs|ns|min|h|utc|unix|iso)?[\])]?", re.IGNORECASE)  # fmt: skip
 LABEL_NAMES = ("label", "labels", "class", "target")
 NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "?")
+UNREADABLE = "?"  # stands for a line that cannot be taken apart
 PEEK = 1000  # rows that are read ahead to find out about times
 
 
@@ -105,7 +106,10 @@ def cells_of(line: str, separator: str) -> list[str]:
     """One line's cells, quotes taken off."""
     if separator == " ":
         return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:  # a cell too long, a return in the middle
+        return [UNREADABLE]
 
 
 def numbers(table: Table, cells: Sequence[str]) -> list[float]:
