@@ -316,3 +316,34 @@ def test_the_checker_finds_an_axon_fed_by_another_neuron() -> None:
         check_partition(replace(partition, routes=routes), network, target)
     with pytest.raises(CheckError, match="is not fed"):
         check_partition(replace(partition, routes=partition.routes[1:]), network, target)
+
+
+
+def test_neurons_of_many_axons_share_cores_with_neurons_of_many_columns() -> None:
+    rng = np.random.default_rng(0)
+    thin = Synapses(
+        weight=np.ones((1, 1), np.int16), taps=np.arange(96, dtype=np.int32)[:, None], row=np.zeros(96, np.int32),
+        patch=np.arange(96, dtype=np.int32),
+    )
+    wide = Synapses(
+        weight=rng.choice([-1, 1], (64, 96)).astype(np.int16), taps=np.arange(96, 192, dtype=np.int32)[None],
+        row=np.arange(64, dtype=np.int32), patch=np.zeros(64, np.int32),
+    )
+    votes = Synapses(
+        weight=np.ones((1, 64), np.int16), taps=np.arange(192, 256, dtype=np.int32)[None], row=np.zeros(1, np.int32),
+        patch=np.zeros(1, np.int32),
+    )
+    layers = tuple(
+        Layer(name=name, kind="dense", synapses=synapses, sign=np.ones(len(synapses.row), np.int8), first=first,
+              shape=(len(synapses.row),), threshold=np.ones(len(synapses.row), np.int32))
+        for name, synapses, first in (("thin", thin, 96), ("wide", wide, 192))
+    )  # fmt: skip
+    network = ThresholdNetwork(
+        inputs=96, encoder=Encoder(kind="values", shape=(96,), dtype="float32"), layers=layers, readout=mapper_readout(votes)
+    )
+    partition = _cut(network, mapper_target(neurons=32, axons=32, axons_per_neuron=1, cores_per_neuron=1))
+    roles = [{partition.banks[part.bank].role for part in shard.parts} for shard in partition.shards]
+    assert any(found >= {"whole", "aggregate"} for found in roles)
+    full = [sum(len(part.neuron) for part in shard.parts) for shard in partition.shards]
+    least = max(sum(full) / 32, partition.bound.get("axons", 0))
+    assert len(partition.shards) <= 1.25 * least

@@ -20,6 +20,7 @@ from spikebnn.threshold import NO_TAP
 SAMPLE = 1 << 15  # keys that an order is tried on, for about so many pieces at least:
 LEAST = 256
 TRY_CORES = 16  # cores that an order is tried on
+SMALL = 16  # pieces of a crossbar core that are not torn, so that `mixed` can deal them out anew
 FINALS = 2  # orders that are tried in full
 FEWEST = 32  # a gap is not filled with less than this part of a core's columns
 
@@ -81,7 +82,9 @@ def _chosen(
 ) -> list[tuple[Way, bool]]:
     """The orders, with pieces torn or whole, that cost least on a sample."""
     if len(np.unique(cut.key)) == len(cut.key):  # nothing is shared, whatever the order
-        return [((1, 1, 0), False), ((1, 1, 0), True)]
+        whole = ((1, 1, 0), False)
+        largest = int(np.add.reduceat(copies[cut.neuron], cut.first[:-1]).max())
+        return [whole] if room.typed and largest * SMALL <= room.columns else [whole, ((1, 1, 0), True)]
     some = sample(spot, max(LEAST, SAMPLE * len(spot) // max(1, len(cut.key))))
     seen: set[bytes] = set()
     costs: list[tuple[float, Way, bool]] = []

@@ -26,6 +26,7 @@ from spikebnn.partition.join import Bin, gaps_of, join
 from spikebnn.partition.limits import bank_violations, core_violations, far_too_many
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.merge import ALONE, MERGE, SHARED
+from spikebnn.partition.mix import mixed
 from spikebnn.partition.pack import NoRoom, Tried, pack
 from spikebnn.partition.price import price
 from spikebnn.partition.readout import ReadoutBanks
@@ -58,7 +59,7 @@ def make_plan(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U
     if recipe.split == "auto" and (got[0] is None or has_choice(got[0])):
         there = target.topology.chips * _chips(1, target)
         room = there if got[0] is None else min(there, _chips(len(got[0].shards), target))
-        others = (plan_as(network, target, recipe, kind, seen, room) for kind in lossless() if kind != "exact")
+        others = (plan_as(network, target, recipe, kind, seen, room) for kind in lossless(target) if kind != "exact")
         fits = [plan for plan, _ in (got, *others) if plan is not None]
         if fits:
             return min(fits, key=cost_of), ()
@@ -208,7 +209,11 @@ def _packed(
             splitters |= {packed.relays} - {""}
             keeps = {**keeps, **packed.pools}
             continue
-        return _Way(plan, join(plan.banks, packed, target), bound, keeps)
+        shards = join(plan.banks, packed, target)
+        for other in mixed(plan.banks, packed, plan.signals, network.inputs, target):
+            joined = join(plan.banks, other, target)
+            shards = joined if len(joined) < len(shards) else shards
+        return _Way(plan, shards, bound, keeps)
 
 
 def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:
