@@ -183,3 +183,32 @@ def test_a_hop_that_is_longer_than_a_window_leaves_rows_out(tmp_path):
     seen = []
     assert stream(plan, on_decision=seen.append).accuracy == 1.0
     assert [decision.row for decision in seen] == list(range(0, 50, 7))
+
+
+def test_no_output_and_no_checkpoint_takes_the_place_of_anything_that_is_no_such_file(tmp_path):
+    scenario = recording(tmp_path, rows=300)
+    plan = load_scenario(scenario)
+    precious = tmp_path / "diary.txt"
+    precious.write_text("dear diary")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    for name, sentence in {
+        "diary.txt": "is there and is no checkpoint of a stream; name another file",
+        "rows.csv": "is the stream's own source; name another file",
+        "net.sbnn": "is the stream's own network; name another file",
+        "folder": "is there and is no file; name another",
+        "pipe": "is there and is no file; name another",
+    }.items():
+        for resume in (False, True):
+            with pytest.raises(InputError, match=f"{name} {sentence}"):
+                stream(plan, checkpoint=tmp_path / name, resume=resume)
+    with pytest.raises(InputError, match=r"rows.csv is the stream's own source; name another file"):
+        stream(plan, output=[tmp_path / "rows.csv"])
+    with pytest.raises(InputError, match="d.csv is named as the checkpoint too; name another file"):
+        stream(plan, output=[tmp_path / "d.csv"], checkpoint=tmp_path / "d.csv")
+    with pytest.raises(InputError, match="d.csv is named twice; name another file"):
+        stream(plan, output=[tmp_path / "d.csv", tmp_path / "d.csv"])
+    assert {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
+    (tmp_path / "empty").touch()  # as mktemp leaves it
+    assert stream(plan, checkpoint=tmp_path / "empty", resume=True).decisions

@@ -25,6 +25,17 @@ from spikebnn.errors import InputError
 FORMAT, VERSION = "spikebnn stream checkpoint", 1
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise InputError, before any work, where something else than a checkpoint would be replaced."""
+    if not os.path.lexists(path):
+        return
+    if not os.path.isfile(path):
+        raise InputError(f"{path} is there and is no file; name another for the checkpoint")
+    with open(path, "rb") as file:
+        if file.read(len(FORMAT)) not in (FORMAT.encode(), b""):
+            raise InputError(f"{path} is there and is no checkpoint of a stream; name another file")
+
+
 def save(path: str | os.PathLike[str], identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Write a checkpoint beside its place and move it there, so that a kill at any moment leaves the old or the new one."""
     body = json.dumps({"identity": dict(identity), "state": state}, default=_plain).encode()
@@ -56,6 +67,8 @@ def load(path: str | os.PathLike[str], identity: Mapping[str, Any]) -> Mapping[s
         raise InputError(
             f"the checkpoint {path} cannot be read: {(why.strerror or 'the system refused').lower()}"
         ) from None
+    if not data:
+        return None
     head, _, body = data.partition(b"\n")
     words = head.decode("utf-8", "replace").rsplit(" ", 2)
     if len(words) != 3 or words[0] != FORMAT or not words[1].isdigit():

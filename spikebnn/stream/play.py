@@ -69,6 +69,7 @@ def stream(
     plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     if resume and checkpoint is None:
         raise InputError("to resume, name the checkpoint to go on from")
+    _check_places(plan, output, checkpoint)
     with ExitStack() as held:
         held.enter_context(alone(checkpoint))
         run = _Stream(plan, rows, watch)
@@ -109,6 +110,26 @@ def stream(
     for each in watch:
         each.end(report)
     return report
+
+
+def _check_places(
+    plan: Scenario, output: Sequence[str | os.PathLike[str]], checkpoint: str | os.PathLike[str] | None
+) -> None:
+    """Raise InputError, before any work, where something would be replaced that is no output of a stream."""
+    own = {os.path.realpath(file): "source" for file in (plan.source.file, *plan.source.files)}
+    own[os.path.realpath(plan.network)] = "network"
+    places = [os.path.realpath(path) for path in output]
+    for path, place in zip(output, places):
+        if places.count(place) > 1:
+            raise InputError(f"{path} is named twice; name another file")
+        if checkpoint is not None and place == os.path.realpath(checkpoint):
+            raise InputError(f"{path} is named as the checkpoint too; name another file")
+    for path in (*output, *(() if checkpoint is None else (checkpoint,))):
+        what = own.get(os.path.realpath(path))
+        if what is not None:
+            raise InputError(f"{path} is the stream's own {what}; name another file")
+    if checkpoint is not None:
+        checkpoints.check_place(checkpoint)
 
 
 class _Stream:
