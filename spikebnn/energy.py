@@ -116,7 +116,7 @@ def energy(
     - synaptic_event: set synapses on active axons; those stored in indexed lists at synaptic_event_indexed, where the
       target has that price, see `spikebnn.formats`.
     - neuron_update: every neuron in every tick; it costs neuron_active in a tick with input and neuron_idle otherwise.
-      How many had input is counted by some simulators, and an interval elsewhere: `traffic.active_updates`.
+      How many had input is counted by our simulators, and an interval elsewhere: `traffic.active_updates`.
     - spike: spikes of all neurons. message: one per spike and route. tile_local: messages that make no hop.
     - hop_x, hop_y, chip_crossing: hops of those messages between the routers of the placed cores.
     - memory_scan, barrier: per chip in use and tick. static_power: per chip in use, over the active time

@@ -17,7 +17,7 @@ class Counts:
     A spike belongs to the frame in whose window of its neuron it falls. An axon event, with the synaptic
     events it causes, belongs to the frame in whose window it arrives, that of the earliest neuron the axon
     reaches. A synapse that stands in several planes is one synapse. An active update is a tick of a neuron's window in
-    which one or more of its axons is active; not every simulator counts them.
+    which one or more of its axons is active; simulators of other packages need not count them.
     """
 
     spikes: I64  # (frames, cores); emitted by the core's neurons

@@ -71,7 +71,7 @@ def agrees(program: Program, bits: np.ndarray, threads: int = 1) -> None:
     for got in found:
         np.testing.assert_array_equal(got.sums, want.sums)
         np.testing.assert_array_equal(got.raster, want.raster)
-        for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
+        for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes", "active_updates"):
             np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
 
 
@@ -250,7 +250,7 @@ def test_numpy_alone_gives_the_same_answers(program: Program, seed: int) -> None
     )
     np.testing.assert_array_equal(got.sums, want.sums)
     np.testing.assert_array_equal(got.raster, want.raster)
-    for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes"):
+    for name in ("spikes", "axon_events", "synaptic_events", "neuron_spikes", "active_updates"):
         np.testing.assert_array_equal(getattr(got.counts, name), getattr(want.counts, name), err_msg=name)
     drive = program_drive(program, seed, 2, 9, 0.4)
     np.testing.assert_array_equal(

@@ -24,7 +24,7 @@ EVERY = sorted(registry.SIMULATORS)  # a simulator whose package is missing fail
 OURS = ("bitwise", "reference")  # those quick enough to ask thousands of times; the others' random programs have files of their own
 OTHERS = tuple(name for name in OURS if name != "reference")
 VECTORS = vectors()
-COUNTS = ("spikes", "axon_events", "synaptic_events", "neuron_spikes")
+COUNTS = ("spikes", "axon_events", "synaptic_events", "neuron_spikes", "active_updates")
 
 
 @cache

@@ -14,6 +14,8 @@ from spikebnn.arrays import U8, Array
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
+from spikebnn.simulate.active import Group, groups
+from spikebnn.simulate.active import active as active_neurons
 from spikebnn.simulate.arriving import Fed, joined, sources, streaming, weights
 from spikebnn.simulate.protocol import Answer, Trace
 from spikebnn.simulate.reference import ReferenceSession
@@ -32,6 +34,7 @@ class _Part:
     matrix: Array  # (neurons, axons)
     bound: Array  # (neurons,); the sum of the matrix from which on a neuron fires
     events: Array  # (2, axons); axon events and synaptic events, 0 where another part counts the axon
+    group: Group  # which of its neurons hear what
 
 
 class BlasSession:
@@ -42,7 +45,7 @@ class BlasSession:
         self.parts: list[_Part] = []
         if streaming(program, self.wiring) and not self.wiring.numbers:
             fed = sources(program, self.wiring, collapsed=True)
-            self.rounds = _rounds(fed)
+            self.rounds, self.groups = _rounds(fed), groups(program, self.wiring)
             tasks = [(int(s), c) for c, core in enumerate(program.cores) for s in np.unique(core.start)]
             self.parts = [self._part(core, start, fed) for start, core in sorted(tasks)]
 
@@ -65,7 +68,8 @@ class BlasSession:
         rows = np.zeros((w.neurons + w.lines + 1, count), np.uint8)
         rows[w.neurons : w.neurons + program.inputs] = bits.T
         rows[-1] = 1
-        spikes, events = np.zeros((count, cores), np.int64), np.zeros((2, count, cores), np.int64)
+        spikes, updates = np.zeros((count, cores), np.int64), np.zeros((count, cores), np.int64)
+        events = np.zeros((2, count, cores), np.int64)
         membranes = np.zeros((w.neurons if program.readout == "membrane" else 0, count), np.int64)
         for part in self.parts:
             active = np.zeros((len(part.axons), count), np.uint8)
@@ -79,6 +83,9 @@ class BlasSession:
             rows[part.neurons] = fired
             spikes[:, part.core] += fired.sum(axis=0)
             events[:, :, part.core] += np.rint(part.events @ x).astype(np.int64)
+            axons = np.zeros((count, program.cores[part.core].axons), np.uint8)
+            axons[:, part.axons - w.axon_first[part.core]] = active.T
+            updates[:, part.core] += active_neurons(part.group, axons)
             if program.readout == "membrane":
                 leak = program.cores[part.core].leak[part.neurons - w.neuron_first[part.core]]
                 membranes[part.neurons] = np.rint(total).astype(np.int64) + leak[:, None]
@@ -91,6 +98,7 @@ class BlasSession:
             axon_events=events[0],
             synaptic_events=events[1],
             neuron_spikes=rows[: w.neurons].sum(axis=1, dtype=np.int64),
+            active_updates=updates,
         )
         raster = np.ascontiguousarray(rows[: w.neurons].T) if record else None
         return Answer(sums=np.ascontiguousarray(sums.T), counts=counts, raster=raster)
@@ -114,6 +122,7 @@ class BlasSession:
             matrix=np.ascontiguousarray(weight).astype(kind),
             bound=np.clip(bound, -largest - 1, largest + 1).astype(kind),
             events=events.astype(kind),
+            group=next(group for group in self.groups[number] if group[0] == start),
         )
 
 

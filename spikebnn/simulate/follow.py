@@ -20,8 +20,8 @@ from spikebnn.simulate.wiring import Wiring
 BLOCK = 8  # words of a row: 512 neurons
 (
     WORDS_FIRST, WORDS_END, JOIN_FIRST, JOIN_END, SEGMENTS, SEGMENTS_END, OUT, BLOCKS, LEVEL, WIDTH, ZERO_ROW, FULL,
-    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END,
-) = range(22)  # fmt: skip
+    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END, WAKES, WAKES_END,
+) = range(24)  # fmt: skip
 SMALL = 64  # neurons of a job up to which each is counted on its own, over all inputs
 
 
@@ -29,7 +29,7 @@ SMALL = 64  # neurons of a job up to which each is counted on its own, over all 
 class Course:
     """The kernel's tables; the columns of `job` are named above."""
 
-    job: I64  # (jobs, 22)
+    job: I64  # (jobs, 24)
     word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`
     mask: U64  # (entries,); which bits of the word the job reads
     number: Array  # (64 * entries,) uint16; aligned; input of the job that a bit of a word is
@@ -43,6 +43,7 @@ class Course:
         I64  # (groups, 5): first of `runs`, or -1 for all inputs, end, core, axon and synaptic events of each
     )
     tallies: I64  # (tallies, 3): first of `runs`, end, core whose spikes these are
+    wakes: I64  # (groups, 5): first of `runs`, end, core, neurons that hear these signals, inputs that they do not hear
     runs: I64  # (runs, 3): first signal word, first word in `masks`, words; all multiples of 8
     masks: U64  # which bits of a run are meant; aligned
     reads: I64  # (reads, 3): lane of the job, sum, what V has more than the sum less its level
@@ -84,6 +85,7 @@ class _Member:
     axon: Array  # axons that hear something and belong to this start
     input: Array  # (axons,); place of the axon's signal among the job's inputs
     weight: Array  # (neurons, inputs)
+    hears: Array  # (neurons, inputs) bool; where there is a synapse
     counted: Array  # (axons,) bool; events of the axon are counted with this start
 
 
@@ -103,7 +105,7 @@ class _Build:
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width) if width else 0, np.int64)]
             for name, width in (
-                ("word", 2), ("joins", 3), ("joined", 0), ("segments", 3), ("groups", 5), ("tallies", 3),
+                ("word", 2), ("joins", 3), ("joined", 0), ("segments", 3), ("groups", 5), ("tallies", 3), ("wakes", 5),
                 ("runs", 3), ("reads", 3), ("number", 0),
             )
         }  # fmt: skip
@@ -149,8 +151,17 @@ class _Build:
             by = np.argsort(inverse, kind="stable")
             first = np.searchsorted(inverse[by], np.arange(len(keys)))
             merged = np.add.reduceat(weight[:, axon[by]], first, axis=1)
+        hears = np.zeros(merged.shape, bool)
+        neuron, synapse = np.nonzero(reached[:, axon])
+        hears[neuron, inverse[synapse]] = True
         return keys, _Member(
-            core=number, some=some, axon=axon, input=inverse, weight=merged, counted=axon_start[axon] == start
+            core=number,
+            some=some,
+            axon=axon,
+            input=inverse,
+            weight=merged,
+            hears=hears,
+            counted=axon_start[axon] == start,
         )
 
     def _job(self, keys: Array, members: list[_Member]) -> None:
@@ -185,11 +196,13 @@ class _Build:
         first_level = self._low(level) if few else self._level(level, blocks, width)
         first_read = self.put("reads", reads)
         groups, tallies = self._events(members, bits), self._tallies(members, out)
+        wakes = self._wakes(members, bits)
         self.jobs.append(
             [
                 first_word, first_word + words, first_join, self.sizes["joins"], segments, end, out, blocks, first_level,
                 width, len(bits), full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
                 first_read, self.sizes["reads"], len(neuron), few, first_run, end_run,
+                wakes, self.sizes["wakes"],
             ]
         )  # fmt: skip
         self.blocks += blocks
@@ -305,6 +318,17 @@ class _Build:
                 self.put("groups", np.array([[at, end, member.core, a, s]]))
         return first
 
+    def _wakes(self, members: list[_Member], bits: Array) -> int:
+        """Groups of neurons of one core that hear the same signals."""
+        first = self.sizes["wakes"]
+        for member in members:
+            packed, count = np.unique(np.packbits(member.hears, axis=1), axis=0, return_counts=True)
+            for wanted, many in zip(np.unpackbits(packed, axis=1, count=len(bits)), count.tolist()):
+                if wanted.any():
+                    at, end, _ = (0, 0, 0) if wanted.all() else self._runs(bits[wanted == 1])
+                    self.put("wakes", np.array([[at, end, member.core, many, len(bits) - wanted.sum()]]))
+        return first
+
     def _tallies(self, members: list[_Member], out: int) -> int:
         """Which words of the job's outputs are spikes of which core."""
         first, lane = self.sizes["tallies"], 0
@@ -347,7 +371,7 @@ class _Build:
         runs[runs[:, 0] < 0, 0] = behind - BLOCK - runs[runs[:, 0] < 0, 0]
         words = behind + -(-len(self.seen) // 64)
         return Course(
-            job=np.array(self.jobs, np.int64).reshape(-1, 22),
+            job=np.array(self.jobs, np.int64).reshape(-1, 24),
             weights=_joined(self.weights),
             levels=_joined(self.levels),
             low=np.concatenate(self.lows),

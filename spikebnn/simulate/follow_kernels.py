@@ -152,8 +152,8 @@ def _read(planes, to, width, numbers, lane):
 
 def _follow(
     bits, signals, planes, active, numbers, job, word, mask, number, joins, joined, segments, weights, levels,
-    low, groups, tallies, runs, masks, reads, membrane, steady,
-    spike_counts, axon_counts, synapse_counts, sums,
+    low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
+    spike_counts, axon_counts, synapse_counts, update_counts, sums,
 ):  # fmt: skip
     """Frames bits[f] through all jobs; signals[f] keeps every neuron's spike. Returns the rows that were added."""
     added = np.int64(0)
@@ -280,6 +280,14 @@ def _follow(
                         total += common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2])
                 axon_counts[f, groups[g, 2]] += groups[g, 3] * total
                 synapse_counts[f, groups[g, 2]] += groups[g, 4] * total
+            for g in range(job[j, 22], job[j, 23] if arrived else job[j, 22]):
+                found = arrived > wakes[g, 4]
+                for e in range(wakes[g, 0], wakes[g, 1]):
+                    if found:
+                        break
+                    found = common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2]) > 0
+                if found:
+                    update_counts[f, wakes[g, 2]] += wakes[g, 3]
     return added
 
 

@@ -34,17 +34,16 @@ class Follower:
         c = course
         self.tables: tuple[Any, ...] = (
             self.planes, self.active, self.numbers, c.job, c.word, c.mask, c.number, c.joins,
-            c.joined, c.segments, c.weights, c.levels, c.low, c.groups, c.tallies, c.runs, c.masks, c.reads, membrane,
-            c.steady,
+            c.joined, c.segments, c.weights, c.levels, c.low, c.groups, c.tallies, c.wakes, c.runs, c.masks, c.reads,
+            membrane, c.steady,
         )  # fmt: skip
 
     def run(self, eights: U64, counts: list[I64], sums: I64, raster: U8 | None) -> I64:
-        """Frames (frames, ceil(inputs / 8)), 0/1 bytes by eights; counts (frames, cores) and sums are added to.
+        """Frames (frames, ceil(inputs / 8)), 0/1 bytes by eights; four counts (frames, cores) and sums are added to.
 
         Returns the spikes of each neuron in all frames.
         """
         _, _, follow, sum_spikes = self.kernels
-        spikes, axons, synapses = counts
         self.totals[:] = 0
         self.added = 0
         for first in range(0, len(eights), self.most):
@@ -54,9 +53,7 @@ class Follower:
                 eights[some],
                 self.signals,
                 *self.tables,
-                spikes[some],
-                axons[some],
-                synapses[some],
+                *(count[some] for count in counts),
                 sums[some],
             )
             c = self.course

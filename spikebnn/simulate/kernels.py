@@ -30,9 +30,11 @@ from spikebnn.simulate.rows import (
     differ,
     either,
     every,
+    filled,
     full,
     half,
     load,
+    lowest,
     majority,
     majority_of,
     odd,
@@ -165,10 +167,44 @@ def _silent(tick, j, ring, slots, slot_words, rows, awake, job, inputs, sources)
     return not (rows[:8] != 0).any()
 
 
+@nb.njit(nogil=True, boundscheck=False)
+def _wake(tick, period, frames, wakes, first, last, rows, event_index, planes, counts, core):
+    """Count the neurons of which an input is active, each group of equal hearing at one look."""
+    whole, since = np.int64(0), np.int64(0)  # neurons that found input in every lane, in the frame `since`
+    for e in range(first, last):
+        frame = (tick - wakes[e, 2]) // period
+        if tick < wakes[e, 2] or frame >= frames:
+            continue
+        found = every(np.int64(0))
+        for k in range(wakes[e, 0], wakes[e, 0] + wakes[e, 1], 4):
+            for n in range(k, k + 4):
+                found = either(found, load(rows, 8 * event_index[n]))
+            if filled(found):
+                break
+        if frame != since or e == first:
+            if whole:
+                for lane in range(512):
+                    counts[since, core, lane] += whole
+            whole, since = np.int64(0), frame
+        if filled(found):
+            whole += wakes[e, 3]
+        else:
+            store(planes, 0, found)
+            target = counts[frame, core]
+            for word in range(8):
+                value = planes[word]
+                while value != 0:
+                    target[64 * word + np.int64(lowest(value))] += wakes[e, 3]
+                    value &= value - np.uint64(1)
+    if whole:
+        for lane in range(512):
+            counts[since, core, lane] += whole
+
+
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, planes, numbers,
-    awake, job, inputs, sources, neurons, segments, index, quads, supports, events, event_index, reads, membrane,
-    spike_counts, axon_counts, synapse_counts, sums, neuron_spikes,
+    awake, job, inputs, sources, neurons, segments, index, quads, supports, events, event_index, wakes, reads,
+    membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums, neuron_spikes,
 ):  # fmt: skip
     """One tick of jobs[0] to jobs[1]: gather the active axons, integrate, leak, fire, reset, floor, and count."""
     zero, all_ones = every(np.int64(0)), every(np.int64(-1))
@@ -303,7 +339,9 @@ def _tick(
                             level = every(-((to >> k) & 1))
                             store(v, past + 8 * k, choose(low, level, load(v, past + 8 * k)))
             store(ring, here + 8 * me, spike)
-            for row in range(neurons[n, 18], neurons[n, 19]):  # the number that the spike carries: V after step 2
+            for row in range(
+                neurons[n, 18], neurons[n, 19]
+            ):  # the number that the spike carries: V after step 2
                 store(ring, here + 8 * row, both(load(planes, 8 * (row - neurons[n, 18])), spike))
             # counting, inside the neuron's window
             frame = (tick - neurons[n, 13]) // period
@@ -342,6 +380,20 @@ def _tick(
                 for lane in range(512):
                     target[lane] += more_axons * numbers[lane]
                     other[lane] += more_synapses * numbers[lane]
+        if not silent:
+            _wake(
+                tick,
+                period,
+                frames,
+                wakes,
+                job[j, 14],
+                job[j, 15],
+                rows,
+                event_index,
+                planes,
+                update_counts,
+                core,
+            )
 
 
 def compiled() -> tuple[Any, Any]:

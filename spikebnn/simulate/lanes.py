@@ -41,7 +41,9 @@ class State:
         self.v = aligned(max(8, plan.state), np.uint64)
         self.numbers = np.zeros(LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
-        self.counts = [np.zeros((frames, cores, LANES), np.int64) for _ in range(3)]
+        self.counts = [
+            np.zeros((frames, cores, LANES), np.int64) for _ in range(4)
+        ]  # spikes, axon events, synaptic events, updates
         self.sums = np.zeros((frames, sums, LANES), np.int64)
         self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
         self.jobs = np.array([0, len(plan.job)], np.int64)
@@ -72,7 +74,7 @@ class State:
         self.kernels[0](
             tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
             self.numbers, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
-            p.events, p.event_index, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
+            p.events, p.event_index, p.wakes, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:
@@ -95,7 +97,7 @@ class Out:
     """The answer while blocks fill it, each its own frames."""
 
     def __init__(self, frames: int, cores: int, program: Program, wiring: Wiring, record: bool) -> None:
-        self.counts = [np.zeros((frames, cores), np.int64) for _ in range(3)]
+        self.counts = [np.zeros((frames, cores), np.int64) for _ in range(4)]
         self.sums = np.empty((frames, len(program.base)), np.int64)
         self.sums[:] = program.base
         self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
@@ -107,9 +109,15 @@ class Out:
         self.sums[frames][: lanes.stop] += state.sums[frame, :, lanes].T
 
     def answer(self, neuron_spikes: list[I64]) -> Answer:
-        spikes, axons, synapses = self.counts
+        spikes, axons, synapses, updates = self.counts
         total: I64 = np.stack(neuron_spikes).sum(axis=0) if neuron_spikes[1:] else neuron_spikes[0]
-        counts = Counts(spikes=spikes, axon_events=axons, synaptic_events=synapses, neuron_spikes=total)
+        counts = Counts(
+            spikes=spikes,
+            axon_events=axons,
+            synaptic_events=synapses,
+            neuron_spikes=total,
+            active_updates=updates,
+        )
         return Answer(sums=self.sums, counts=counts, raster=self.raster if self.record else None)
 
 

@@ -27,18 +27,20 @@ FOUR = 192  # rows of a support from which on four neurons are summed together, 
 NO_SUPPORT, NO_STATE, NO_LEVEL, NO_QUAD = -1, -1, 2, -1
 QUADS_AT, SUPPORTS_AT = 1024, 2560  # words in the kernel's planes
 ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, SUPPORT, FLIP = range(8)
-CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY, BITS, BITS_END = range(8, 20)
+CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY, BITS, BITS_END = (
+    range(8, 20)
+)
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
-RESTS, V_FIRST, V_END = range(11, 14)
+RESTS, V_FIRST, V_END, WAKES, WAKES_END = range(11, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 14); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
+    job: I64  # (jobs, 16); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
     inputs: I64  # (inputs + 1,); first source of each input, over all jobs
     sources: I64  # (sources, 2): row of a slot and delay; or row behind the last slot, and -1
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
@@ -51,6 +53,7 @@ class Plan:
         I64  # (groups, 6): first in event_index, number, start, per axon event, per synaptic event, is spikes
     )
     event_index: Array  # (entries,) int32
+    wakes: I64  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
     slots: int  # ticks that the ring of rows remembers
@@ -119,13 +122,14 @@ class _Lists:
         """One list per row of a 0/1 matrix, or more where it is too long: (first, number, row), empty ones left out."""
         step = LONGEST if int(wanted.sum(axis=1).max(initial=0)) > LONGEST else max(1, wanted.shape[1])
         found = [
-            self._chunk(wanted[:, k : k + step], k, zero) for k in range(0, max(1, wanted.shape[1]), step)
+            self.chunk(wanted[:, k : k + step], k, zero) for k in range(0, max(1, wanted.shape[1]), step)
         ]
         first, number, row = (np.concatenate(column) for column in zip(*found))
         order = np.argsort(row, kind="stable")
         return first[order], number[order], row[order]
 
-    def _chunk(self, wanted: Array, shift: int, zero: int) -> tuple[Array, Array, Array]:
+    def chunk(self, wanted: Array, shift: int, zero: int) -> tuple[Array, Array, Array]:
+        """One list per row of a 0/1 matrix, however long, whose first column is number `shift`."""
         row, column = np.nonzero(wanted)
         used, start, count = np.unique(row, return_index=True, return_counts=True)
         number = -(-count // 4) * 4
@@ -154,8 +158,8 @@ class _Build:
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
-                ("sources", 2), ("neurons", 20), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6), ("reads", 1),
-                ("gain", 2),
+                ("sources", 2), ("neurons", 20), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6),
+                ("wakes", 4), ("reads", 1), ("gain", 2),
             )
         }  # fmt: skip
         self.sizes = dict.fromkeys(self.columns, 0)
@@ -192,6 +196,7 @@ class _Build:
         table, invert = self._sums(merged)
         gain = self._parameters(table, number, some, merged)
         self._events(number, some, start, axon, inverse, 2 * k)
+        wakes = self._wakes(number, some, reached[:, axon], inverse, 2 * k)
         order = np.argsort(table[:, SUPPORT] * (table[:, READY] != NO_QUAD), kind="stable")
         self.put("neurons", table[order])
         self.put("gain", gain[order])
@@ -204,7 +209,9 @@ class _Build:
             self.sizes["events"],
         ]
         rests = 0 if self.collapsed else 1 + _rests(core)
-        self.jobs.append([first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0])
+        self.jobs.append(
+            [first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0, wakes, self.sizes["wakes"]]
+        )
 
     def _numbers(self, weight: Array, entry: I64) -> Array:
         """The weights (neurons, inputs) with an input more for each bit of numbers; entry k of `fed` begins input k."""
@@ -350,6 +357,21 @@ class _Build:
                             (counts >> bit & 1 == 1)[None], zero, at, one * is_axon, one * (1 - is_axon), 0
                         )
 
+    def _wakes(self, number: int, some: Array, reached: Array, inverse: Array, zero: int) -> int:
+        """Which neurons hear the same inputs, by start of the window; `reached` (neurons, axons) says where a synapse is."""
+        first = self.sizes["wakes"]
+        hears = np.zeros((len(some), int(inverse.max(initial=-1)) + 1), bool)
+        neuron, axon = np.nonzero(reached)
+        hears[neuron, inverse[axon]] = True
+        starts = self.program.cores[number].start[some]
+        for value in np.unique(starts).tolist():
+            packed, count = np.unique(np.packbits(hears[starts == value], axis=1), axis=0, return_counts=True)
+            wanted = np.unpackbits(packed, axis=1, count=hears.shape[1])
+            at, entries, row = self.event_lists.chunk(wanted, 0, zero)
+            start = np.full(len(row), 0 if self.collapsed else value)
+            self.put("wakes", np.stack([at, entries, start, count[row]], axis=1))
+        return first
+
     def _group(self, wanted: Array, zero: int, start: int, axons: int, synapses: int, spikes: int) -> None:
         first, number, _ = self.event_lists.add(wanted, zero)
         for f, n in zip(first.tolist(), number.tolist()):
@@ -368,7 +390,7 @@ class _Build:
         sources[number, 0] = neurons - sources[number, 0]
         sources[outside, 0], sources[outside, 1] = slots * rows + which.ravel(), -1
         return Plan(
-            job=np.array(self.jobs, np.int64).reshape(-1, 14),
+            job=np.array(self.jobs, np.int64).reshape(-1, 16),
             taps=taps,
             inputs=np.concatenate(self.ends).astype(np.int64),
             index=self.lists.join(np.uint16 if widest < 2**16 else np.int32),

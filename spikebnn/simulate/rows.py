@@ -143,6 +143,18 @@ def add_where(typing, total, number, mask):
 
 
 @intrinsic
+def filled(typing, lanes):
+    """Whether all 512 lanes are on."""
+
+    def make(context, builder, signature, args):
+        kind, name = ir.FunctionType(I64, [ROW]), "llvm.vector.reduce.and.v8i64"
+        least = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        return builder.icmp_signed("==", builder.call(least, args), ir.Constant(I64, -1))
+
+    return types.boolean(row), make
+
+
+@intrinsic
 def lowest(typing, word):
     """The place of the lowest set bit; the word is not 0."""
 
