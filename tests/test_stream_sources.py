@@ -284,7 +284,11 @@ def test_a_csv_goes_on_from_any_block(tmp_path, count):
         ("", {}, "the CSV is empty; its first line must name the columns$"),
         ("a,b\n1,2\n", {"columns": ("c",)}, "there is no column 'c'; the first line names a, b$"),
         ("a,b\n1,2\n", {"labels": "c"}, "there is no column 'c'; the first line names a, b$"),
-        ("a,kind\n1,walk\n2,run\n", {}, "the column 'kind' holds 'walk', which is no number; name the sensors' columns, or say"),
+        ("a,kind\n1,walk\n2,run\n", {}, "the column 'kind' holds 'walk', which is no number; name the sensors' columns, such as a, or say that"),
+        ("a,kind,who\n1,walk,x\n2,run,y\n", {}, "which is no number .and so does 'who'.; name the sensors' columns, such as a, or say"),
+        ("3,1,walk\n2,5,run\n", {"labels": "kind"}, "there is no column 'kind'; the first line names none, so they are 0 to 2$"),
+        ("a,b\n", {"columns": ("a",)}, "the CSV has a first line, and no rows$"),
+        ("a,b\r1,2\r3,4\r", {}, "its lines end in a return alone; save it with line feeds$"),
         ("a,a\n1,2\n", {"columns": ("a",)}, "two columns are called 'a'; give them different names$"),
         ("time,a\nsoon,1\nlater,2\n", {"time": "time"}, "the times in column 'time' cannot be read, the first is 'soon'; write seconds"),
     ],
@@ -299,6 +303,52 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,\xff\xfe\n")
     with pytest.raises(InputError, match="this is no CSV text: invalid start byte at byte 6"):
         opened(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_bytes("a,b\n1,2\n".encode("utf-16"))
+    with pytest.raises(InputError, match="this is UTF-16; save it as UTF-8"):
+        opened(tmp_path / "a.csv")
+
+
+def test_a_csv_of_eight_bit_letters_is_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes("Zeit [s];Temperatur [°C];Höhe;label\n0;21,5;7;0\n1;21,6;8;0\n".encode("cp1252"))
+    source = opened(tmp_path / "a.csv")
+    assert source.channels == ("Temperatur [°C]", "Höhe")
+    assert everything(source)[0].tolist() == [[21.5, 7.0], [21.6, 8.0]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "channels"),
+    [
+        ("2026-03-01 08:00:00,21.5,walk\n2026-03-01 08:01:00,21.6,run\n", ("1",)),  # a line of readings names nothing
+        ("21.5,NA,walk\n21.6,3,run\n", ("0", "1")),
+        ("time,1,2\n0,5,6\n1,7,8\n", ("1", "2")),  # a word over readings is a name
+        ("x,y\n,\n,\n", ("x", "y")),
+        ("a,b,\n1,2,\n3,4,\n", ("a", "b")),  # a comma too many
+        (",a,b\n0,5,6\n1,7,8\n", ("a", "b")),  # the rows' numbers, as pandas writes them
+        ("on,b\ntrue,2\nFalse,4\n", ("on", "b")),
+    ],
+)
+def test_the_first_lines_tell_what_the_columns_are(tmp_path, lines, channels):
+    last = len(lines.splitlines()[0].split(",")) - 1
+    labels = {"labels": str(last)} if "walk" in lines else {}
+    assert opened(text(tmp_path, lines), **labels).channels == channels
+
+
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    [
+        (("12:00:00", "12:00:02", "12:00:04"), 0.5),
+        (("03/01/2026 11:59 AM", "03/01/2026 12:00 PM", "03/01/2026 12:01 PM"), 1 / 60),
+        (("12/03/2026 23:59", "13/03/2026 00:00", "13/03/2026 00:01"), 1 / 60),  # 13 is no month
+        (("12.03.2026 23:59", "13.03.2026 00:00", "13.03.2026 00:01"), 1 / 60),
+        (("2026-03-12T23:59:59.5Z", "2026-03-13T00:00:00Z", "2026-03-13T00:00:00.5Z"), 2.0),
+    ],
+)
+def test_dates_and_clock_times_are_read_as_they_are_written(tmp_path, times, rate):
+    source = opened(text(tmp_path, "when,a\n" + "".join(f"{time},{k}\n" for k, time in enumerate(times))))
+    assert source.channels == ("a",)
+    assert source.rate == pytest.approx(rate, rel=1e-2)
+    _, blocks = everything(source)
+    assert np.diff(np.concatenate([block.times for block in blocks])).tolist() == [1 / rate] * 2
 
 
 # -------------------------------------------------------------------------------------------- live sources

@@ -37,7 +37,7 @@ def source_options(group: Any) -> None:
     )
     group.add_argument("--classes", metavar="A,B,...", help="names of the classes, in the network's order")
     group.add_argument(
-        "--columns", metavar="A,B,...", help="the sensors, by name (default: all that hold numbers)"
+        "--columns", metavar="A,B,...", help="the sensors, by name (default: all but times, labels and segments)"
     )
     group.add_argument("--time", metavar="NAME", help="column of times (default: found by its name)")
     group.add_argument("--unit", metavar="UNIT", help="of the times: s, ms, us, ns, min, h")

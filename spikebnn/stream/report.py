@@ -126,6 +126,8 @@ class StreamReport(Facts):
         pace = f"{si(self.rate, 'Hz')} rows, a window every {si(self.interval, 's')}"
         decided = f"  {whole(self.decisions)} decisions of {whole(self.windows)} windows"
         missed = f"missed: {whole(self.missed_bad)} with bad rows, {whole(self.missed_late)} too late{self._ending()}"
+        if not self.windows:
+            missed = f"no window is whole: the rows end before, or break off too often{self._ending()}"
         chosen = ", ".join(f"{name}: {whole(count)}" for name, count in zip(self.classes, self.by_class))
         lines = [self.title, f"{who}; {pace}", f"{decided}; {missed}", f"  {chosen}"]
         if self.accuracy is not None:

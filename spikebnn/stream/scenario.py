@@ -78,7 +78,7 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
     call = naming or _key
     base = Path(folder)
     mistakes: list[str] = []
-    _check_keys("", raw, mistakes, call)
+    _check_keys("", raw, mistakes, call, network)
     parts = {part: raw[part] for part in KEYS if part and isinstance(raw.get(part), Mapping)}
     for part, table in parts.items():
         _check_keys(part, table, mistakes, call)
@@ -91,7 +91,7 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
             else f"{where}: {len(mistakes)} mistakes: " + "; ".join(mistakes)
         )
         raise InputError(head)
-    source, window, net = parts["source"], parts.get("window", {}), parts["network"]
+    source, window, net = parts["source"], parts.get("window", {}), parts.get("network", {})
     decision, report, faults = parts.get("decision", {}), parts.get("report", {}), dict(raw.get("faults", {}))
     seed = int(faults.pop("seed", 0))
     own = "program" in net
@@ -99,7 +99,7 @@ def scenario_of(raw: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".",
         name=name,
         title=str(raw.get("title", name)),
         source=_source(base, source),
-        network=_absolute(base, net["program" if own else "net"]),
+        network=_absolute(base, net["program" if own else "net"]) if net else "",
         program=own,
         target=_target(base, net["target"]) if "target" in net else None,
         simulator=str(net.get("simulator", "bitwise")),
@@ -231,7 +231,9 @@ def _key(section: str, key: str) -> str:
     return f"[{section}] {key}" if section else key
 
 
-def _check_keys(section: str, part: Mapping[str, Any], mistakes: list[str], call: Naming) -> None:
+def _check_keys(
+    section: str, part: Mapping[str, Any], mistakes: list[str], call: Naming, network: bool = True
+) -> None:
     table, where = KEYS[section], f"[{section}] " if section else ""
     strangers = []
     for key, value in part.items():
@@ -250,7 +252,8 @@ def _check_keys(section: str, part: Mapping[str, Any], mistakes: list[str], call
             else f"unknown keys {', '.join(strangers)}"
         )
         mistakes.append(f"{where}has {keys}, known are {', '.join(table)}")
-    mistakes += [f"{where}needs the key {key!r}" for key in REQUIRED.get(section, ()) if key not in part]
+    needed = [key for key in REQUIRED.get(section, ()) if key != "network" or network]
+    mistakes += [f"{where}needs the key {key!r}" for key in needed if key not in part]
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -278,7 +281,7 @@ def _is(value: Any, kind: str) -> bool:
 def _check_values(
     folder: Path, raw: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], call: Naming, there: bool
 ) -> list[str]:
-    source, window, network = parts["source"], parts.get("window", {}), parts["network"]
+    source, window, network = parts["source"], parts.get("window", {}), parts.get("network", {})
     report, decision = parts.get("report", {}), parts.get("decision", {})
     out: list[str] = []
     for key, unit in (("rate", " Hz"), ("duration", " s"), ("longest", " s")):
@@ -310,7 +313,7 @@ def _check_values(
         for k in ("vote", "average")
         if decision.get(k, 1) < 1
     ]
-    if ("program" in network) == ("net" in network):
+    if there and ("program" in network) == ("net" in network):
         out.append("[network] needs either a program, or a net with a target")
     if "net" in network and "target" not in network:
         out.append(

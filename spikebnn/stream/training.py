@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +15,22 @@ from spikebnn.faults import Faults
 from spikebnn.stream.pipeline import Feed, settle
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.play import coding
-from spikebnn.stream.scenario import load_scenario
+from spikebnn.stream.scenario import load_scenario, scenario_of
 from spikebnn.stream.sources import open_source
 
 
-def training_frames(scenario: Scenario | str | os.PathLike[str]) -> Frames:
+def training_frames(scenario: Scenario | str | os.PathLike[str] | Mapping[str, Any]) -> Frames:
     """Every good window of a scenario's source: x (windows, rows, width), encoded, and y where all of them are labelled.
 
-    The network need not be there yet. Windows with a bad row are left out, as the stream would miss them. Labels become
-    numbers: their place among the scenario's classes, or else the number that they are written as.
+    A scenario may also be a table of the form of its file, with paths from here: {"source": {"file": "rec.csv", "labels":
+    "activity"}, "window": {"rows": "2s"}}. The network need not be named, nor be there yet. Windows with a bad row are left
+    out, as the stream would miss them. Labels become numbers: their place among the scenario's classes, or else the number
+    that they are written as.
     """
-    plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, network=False)
+    if isinstance(scenario, Mapping):
+        plan = scenario_of(scenario, where="the training data", network=False)
+    else:
+        plan = scenario if isinstance(scenario, Scenario) else load_scenario(scenario, network=False)
     source = open_source(plan.source)
     if plan.rows is None:
         raise InputError("say how long a window is; without a network nothing tells")

@@ -14,6 +14,8 @@ from spikebnn.stream.sources.arrays import pace
 from spikebnn.stream.sources.block import ROWS, Block, Position, file_digest
 from spikebnn.stream.sources.text import PEEK, Table, block_values, cells_of, numbers, records, table, time_of
 
+LETTERS = range(0xA0, 0xFF)  # of Latin-1, which older programs write: ° and µ, accents
+
 
 class CsvFile:
     """A CSV file whose first line names the columns, or holds numbers already."""
@@ -26,6 +28,8 @@ class CsvFile:
             start = list(islice(records(line for line, _ in self._lines(file)), PEEK + 1))
         self.table = table(self.name, plan, start)
         self.channels = self.table.channels
+        if self.table.titled and len(start) == 1:
+            raise InputError(f"{self.name}: the CSV has a first line, and no rows")
         self.rate: float | None = None
         self.regular = True
         if self.table.time is not None:
@@ -74,12 +78,19 @@ class CsvFile:
         at = file.tell()
         for raw in file:
             at += len(raw)
+            if at == len(raw) and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise InputError(f"{self.path}: this is UTF-16; save it as UTF-8")
             try:
                 text = raw.decode("utf-8-sig" if at == len(raw) else "utf-8")
             except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{self.path}: this is no CSV text: {error.reason} at byte {at - len(raw) + error.start}"
-                ) from None
+                if not all(byte in LETTERS for byte in raw if byte >= 0x80):
+                    raise InputError(
+                        f"{self.path}: this is no CSV text: {error.reason} at byte {at - len(raw) + error.start}; "
+                        "save it as UTF-8"
+                    ) from None
+                text = raw.decode("latin-1")
+            if at == len(raw) and "\r" in text.rstrip("\r\n"):
+                raise InputError(f"{self.path}: its lines end in a return alone; save it with line feeds")
             if "\0" in text:
                 raise InputError(f"{self.path}: this is no CSV text: it holds zero bytes")
             yield text.rstrip("\r\n"), at

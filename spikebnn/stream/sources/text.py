@@ -27,12 +27,15 @@ UNITS = {
     "h": 3600.0,
 }
 TIME_NAMES = re.compile(
-    r"(t|ts|time|timestamp|datetime|date|date_time|date time|epoch|elapsed|seconds|utc)"
+    r"(t|ts|time|timestamp|datetime|date|date_time|date time|epoch|elapsed|seconds|utc|zeit|zeitstempel|uhrzeit|datum)"
     r"[\s_]*[\[(]?(s|sec|seconds|ms|us|µs|ns|min|h|utc|unix|iso)?[\])]?", re.IGNORECASE)  # fmt: skip
 LABEL_NAMES = ("label", "labels", "class", "target")
 NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "?")
 UNREADABLE = "?"  # stands for a line that cannot be taken apart
 PEEK = 1000  # rows that are read ahead to find out about times
+CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:\.\d+)?))?")  # a time of the day
+FORMS = (None, "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m-%d-%Y %H:%M", "%m-%d-%Y %I:%M:%S %p",
+         "%m-%d-%Y %I:%M %p")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +52,7 @@ class Table:
     segment: int | None
     time: int | None
     unit: float | None  # seconds; None: dates
+    day_first: bool = False  # 13/3/2026, not 3/13/2026
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -62,12 +66,9 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
     separator = plan.separator or _separator(lines[0])
     decimal = plan.decimal or _decimal(lines, separator)
     first = cells_of(lines[0], separator)
-    titled = any(_number(cell, decimal) is None and cell.lower() not in NOTHING for cell in first) and _dates(
-        first
-    ) < len(first)
-    if not titled and not plan.columns and _dates(first):
-        titled = False
+    titled = _titled(first, [cells_of(line, separator) for line in lines[1:9]], decimal)
     head = tuple(cell.strip() for cell in first) if titled else tuple(str(k) for k in range(len(first)))
+    names = f"the first line names {', '.join(head)}" if titled else f"the first line names none, so they are 0 to {head[-1]}"
     twice = sorted({title for title in head if head.count(title) > 1 and title})
     rows = [cells_of(line, separator) for line in lines[1 if titled else 0 :]]
     time = _find_time(name, plan, head, rows, decimal)
@@ -77,17 +78,15 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
             (title for title in head if title.lower() in LABEL_NAMES and title not in plan.columns), None
         )
     elif label is None:
-        raise InputError(
-            f"{name}: there is no column {plan.labels!r}; the first line names {', '.join(head)}"
-        )
+        raise InputError(f"{name}: there is no column {plan.labels!r}; {names}")
     for wanted in (*plan.columns, *((plan.segments,) if plan.segments else ())):
         if wanted not in head:
-            raise InputError(f"{name}: there is no column {wanted!r}; the first line names {', '.join(head)}")
+            raise InputError(f"{name}: there is no column {wanted!r}; {names}")
         if wanted in twice:
             raise InputError(f"{name}: two columns are called {wanted!r}; give them different names")
     aside = {label, plan.segments, None if time is None else head[time]}
     wanted = tuple(head.index(title) for title in plan.columns) or tuple(
-        k for k, title in enumerate(head) if title not in aside
+        k for k, title in enumerate(head) if title and title not in aside
     )
     _no_text(name, head, wanted, rows, decimal)
     return Table(
@@ -95,6 +94,7 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
         label=None if label is None else head.index(label),
         segment=None if plan.segments is None else head.index(plan.segments),
         time=time, unit=None if time is None else _unit(name, plan, head[time], _column(rows, time), decimal),
+        day_first=time is not None and _day_first(_column(rows, time)),
     )  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def numbers(table: Table, cells: Sequence[str]) -> list[float]:
 def time_of(table: Table, cell: str) -> float:
     """A row's time in seconds; NaN where it cannot be read."""
     if table.unit is None:
-        return _date(cell)
+        return _date(cell, table.day_first)
     value = _number(cell, table.decimal)
     return np.nan if value is None else value * table.unit
 
@@ -153,14 +153,25 @@ def _number(cell: str, decimal: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        return None
+        return {"true": 1.0, "false": 0.0}.get(text.lower())
 
 
-def _date(cell: str) -> float:
+def _day_first(cells: Sequence[str]) -> bool:
+    """Whether some of the dates with slashes begin with a number that is no month."""
+    return any(re.match(r"(1[3-9]|2\d|3[01])/\d", cell.strip()) for cell in cells)
+
+
+def _date(cell: str, day_first: bool = False) -> float:
     text = cell.strip().replace("/", "-")
+    text = re.sub(r"^(\d{1,2})-(\d{1,2})-(\d{4})", r"\2-\1-\3", text) if day_first else text
     text = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
     text = re.sub(r"(:\d\d)\.(\d+)", lambda found: f"{found[1]}.{found[2][:6]:0<6}", text, count=1)
-    for form in (None, "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m-%d-%Y %H:%M"):
+    clock = CLOCK.fullmatch(text)
+    if clock:
+        return float(3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3] or 0))
+    if not text[:1].isdigit():
+        return float("nan")
+    for form in FORMS:
         try:
             found = datetime.fromisoformat(text) if form is None else datetime.strptime(text, form)  # noqa: DTZ007
         except ValueError:
@@ -170,10 +181,17 @@ def _date(cell: str) -> float:
     return float("nan")
 
 
-def _dates(cells: Sequence[str]) -> int:
-    """How many cells are readings or dates, if a date is among them."""
-    dates = sum(_date(cell) == _date(cell) for cell in cells)
-    return dates and dates + sum(_number(cell, ".") is not None for cell in cells)
+def _titled(first: Sequence[str], below: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether the first line holds names: words alone, or a word over readings or dates."""
+    word = [not _value(cell, decimal) for cell in first]
+    over = [any(len(row) > k and row[k] and _value(row[k], decimal) for row in below) for k in range(len(first))]
+    return any(w and o for w, o in zip(word, over)) or (any(word) and all(w or not c for w, c in zip(word, first)))
+
+
+def _value(cell: str, decimal: str) -> bool:
+    """Whether a cell is a reading, a missing one, or a date."""
+    date = _date(cell, _day_first([cell]))
+    return _number(cell, decimal) is not None or cell.lower() in NOTHING or date == date
 
 
 def _find_time(
@@ -183,14 +201,15 @@ def _find_time(
     if plan.time is not None:
         if plan.time not in head:
             raise InputError(
-                f"{name}: there is no column {plan.time!r}; the first line names {', '.join(head)}"
+                f"{name}: there is no column {plan.time!r}; the columns are {', '.join(head)}"
             )
         return head.index(plan.time)
     for k, title in enumerate(head):
         if title in plan.columns or title in (plan.labels, plan.segments):
             continue
         values = [row[k] for row in rows if len(row) > k]
-        dates = [_date(cell) for cell in values]
+        turned = _day_first(values)
+        dates = [_date(cell, turned) for cell in values]
         if TIME_NAMES.fullmatch(title.strip()):
             found = np.array(
                 [
@@ -222,7 +241,7 @@ def _unit(name: str, plan: SourcePlan, title: str, cells: Sequence[str], decimal
         return UNITS[plan.unit]
     values = [number for cell in cells if (number := _number(cell, decimal)) is not None]
     if not values:
-        if cells and not any(_date(cell) == _date(cell) for cell in cells):
+        if cells and all(np.isnan(_date(cell, _day_first(cells))) for cell in cells):
             raise InputError(f"{name}: the times in column {title!r} cannot be read, the first is {cells[0]!r}; "
                              "write seconds, or dates such as 2026-11-22T09:30:00")  # fmt: skip
         return None
@@ -236,12 +255,20 @@ def _unit(name: str, plan: SourcePlan, title: str, cells: Sequence[str], decimal
 def _no_text(
     name: str, head: Sequence[str], columns: Sequence[int], rows: Sequence[Sequence[str]], decimal: str
 ) -> None:
+    wrong = {}
     for k in columns:
         cells = [row[k].strip() for row in rows[:8] if len(row) == len(head)]
         words = [cell for cell in cells if _number(cell, decimal) is None and cell.lower() not in NOTHING]
-        if words and len(words) == len(cells):
-            raise InputError(f"{name}: the column {head[k]!r} holds {words[0]!r}, which is no number; "
-                             "name the sensors' columns, or say that it holds the labels or the times")  # fmt: skip
+        if words and len(words) + cells.count("") == len(cells):
+            wrong[k] = words[0]
+    if wrong:
+        k, word = next(iter(wrong.items()))
+        others = [repr(head[j]) for j in wrong if j != k]
+        also = f" (and so do {', '.join(others)})" if len(others) > 1 else f" (and so does {others[0]})" if others else ""
+        left = ",".join(head[j] for j in columns if j not in wrong)
+        ready = f", such as {left}" if left else ""
+        raise InputError(f"{name}: the column {head[k]!r} holds {word!r}, which is no number{also}; "
+                         f"name the sensors' columns{ready}, or say that it holds the labels or the times")  # fmt: skip
 
 
 def block_values(rows: list[list[float]], channels: int) -> F64:
