@@ -52,6 +52,19 @@ def test_a_value_that_is_neither_is_named_with_its_place_and_count() -> None:
         encode(VALUES, x)
 
 
+def test_bytes_of_0_and_1_are_the_bits_and_a_2_is_neither() -> None:
+    bytes_ = Encoder(kind="values", shape=(3,), dtype="uint8", low=0.0, high=1.0)
+    x = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+    bits = encode(bytes_, x)
+    np.testing.assert_array_equal(bits, x[:, None])
+    assert bits.flags.c_contiguous
+    assert not np.shares_memory(bits, x)
+    assert encode(bytes_, x[:0]).shape == (0, 1, 3)
+    x[1, 2] = 2
+    with pytest.raises(InputError, match="takes 0 and 1 only; 1 of 6 values is neither, the first 2 in frame 1, element"):
+        encode(bytes_, x)
+
+
 def test_nan_is_neither() -> None:
     x = np.full((1, 2, 2), np.nan, np.float32)
     with pytest.raises(InputError, match="4 of 4 values are neither, the first nan in frame 0"):
