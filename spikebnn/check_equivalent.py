@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.check_counts import counted_at_once
+from spikebnn.check_counts import counted_at_once, sent_at_once
 from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
 from spikebnn.check_merges import Merges, merged
 from spikebnn.check_one_tick import OneTick
-from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.program import CLEAR, GRADED, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.threshold import ThresholdNetwork
 
 
@@ -52,8 +52,8 @@ class _Wire:
     form: Form
     tick: int
     span: int
-    most: int  # spikes
-    shift: int = 0  # the number of spikes is form + shift
+    most: int  # spikes, or, in one tick, the largest number that a spike carries
+    shift: int = 0  # the number of spikes, or what one carries, is form + shift
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,6 +266,12 @@ def _core(
     some, weights = some[~echo], weights[~echo]
     if not len(some):
         return later
+    sent, forms, constant, most = sent_at_once(core, number, some, weights, bit, tick, walk.program.period)
+    for n, form, extra, top in zip(some[sent].tolist(), forms, constant.tolist(), most.tolist(), strict=True):
+        walk.wires[number, n] = _Wire(form, int(core.start[n]), 1, top, extra)
+    some, weights = some[~sent], weights[~sent]
+    if not len(some):
+        return later
     if fast.holds(core, number, some, weights, used, bit, tick, walk.program.period):
         mine = walk.first[number] + some
         first = np.array([layer.first for layer in network.layers], np.int64)
@@ -300,6 +306,8 @@ def _core(
         wire: _Wire | None = None
         if reset == SUBTRACT:
             wire = _partial(core, n, got, where, walk)
+        elif reset == GRADED:
+            wire = _number(core, n, got, where, walk.program.period)
         elif layer < len(network.layers):
             bit_of = network.layers[layer].first + unit
             theta, fires = _compared(core, n, got, where, walk.program.period)
@@ -339,7 +347,7 @@ def _echoes(walk: _Walk, number: int, some: Array, weights: Array, bit: I64, tic
 def _relay(core: Core, n: int, got: _Neuron, weight: I64, wires: list[_Wire | None], where: str) -> _Wire:
     at = np.flatnonzero(weight)
     wire = wires[int(at[0])] if len(at) == 1 else None
-    plain = wire is not None and int(weight[at[0]]) == 1 and not got.pulses
+    plain = wire is not None and int(weight[at[0]]) == 1 and not got.pulses and wire.most <= wire.span
     plain = plain and int(core.threshold[n]) - int(core.leak[n]) == 1 and int(core.reset[n]) == MEMORYLESS
     claim(plain and wire is not None and wire.tick == int(core.start[n]), f"{where} does not repeat one wire")
     assert wire is not None
@@ -396,6 +404,17 @@ def _partial(core: Core, n: int, got: _Neuron, where: str, walk: _Walk) -> _Wire
     return _Wire((np.array([name]), _ONE), speaks, span, most)
 
 
+def _number(core: Core, n: int, got: _Neuron, where: str, period: int) -> _Wire:
+    """A neuron that sends, as a number, the sum of all that comes in its tick; 0 is not sent, and is as good."""
+    start, leak = int(core.start[n]), int(core.leak[n])
+    extra = leak + sum(got.pulses.values())
+    claim(got.first in (None, start) and got.last <= start, f"{where} hears its inputs in several ticks")
+    claim(all(tick == start for tick in got.pulses), f"{where} gets its bias in the wrong tick")
+    claim(period == 1 or leak <= 0, f"{where} sends numbers in empty ticks")
+    claim(int(core.threshold[n]) == 1 and got.low + extra >= 0, f"{where} does not send every sum that it can have")
+    return _Wire(got.form, start, 1, max(0, got.high + extra), got.shift + extra)
+
+
 def _after(core: Core, n: int, v: I64, pulse: int, where: str) -> I64:
     """All that V can be after a pulse that empties the neuron."""
     v = v + pulse
@@ -437,6 +456,7 @@ def _scores(walk: _Walk, network: ThresholdNetwork, state: Array) -> None:
             core, got, wire = program.cores[number], walk.seen.get((number, n)), walk.said(number, n)
             where = f"neuron {n} of core {number}, which sum {k} reads,"
             if wire is not None:  # a voter or a burst
+                claim(wire.most <= wire.span, f"{where} sends numbers, of which a score counts the spikes")
                 bits.append(wire.form[0])
                 values.append(wire.form[1])
                 base += wire.shift

@@ -8,13 +8,25 @@ from spikebnn.arrays import I64, Array, unpack_bits
 from spikebnn.check_equivalent import check_equivalent
 from spikebnn.check_forms import in_order
 from spikebnn.errors import CheckError
-from spikebnn.program import CLEAR, MEMORYLESS, NO_FLOOR, NONE, SATURATE, SUBTRACT, ZERO, Core, Program
+from spikebnn.program import (
+    CLEAR,
+    FORGETS,
+    GRADED,
+    MEMORYLESS,
+    NO_FLOOR,
+    NONE,
+    SATURATE,
+    SUBTRACT,
+    ZERO,
+    Core,
+    Program,
+)
 from spikebnn.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 __all__ = ["check_emit", "check_equivalent", "check_program"]
 
-_RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract", NONE: "none"}
+_RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract", NONE: "none", GRADED: "memoryless"}
 _FLOORS = {SATURATE: "saturate", CLEAR: "clear"}
 
 
@@ -189,7 +201,7 @@ def _numbers(core: Core, where: str, membrane: Array, target: Target) -> None:
     rule, leak, threshold = target.neuron, core.leak, core.threshold
     for reset in np.unique(core.reset).tolist():
         _claim(_RESETS[reset] in rule.resets, f"{where} has the reset {_RESETS[reset]}")
-    forgets = (core.reset == MEMORYLESS) & ~membrane
+    forgets = np.isin(core.reset, FORGETS) & ~membrane
     _each(~forgets | (threshold == 1), threshold, where, "is memoryless and has the threshold")
     _each(~forgets | ((rule.bias_min <= leak) & (leak <= rule.bias_max)), leak, where, "has the bias")
     _each(forgets | (leak == 0), leak, where, "has a leak of")
@@ -205,13 +217,15 @@ def _each(fine: Array, value: Array, where: str, what: str) -> None:
 
 
 def _membranes(program: Program, target: Target) -> None:
-    """V stays inside its bits for all counts that the sources can send in one frame."""
+    """V stays inside its bits for all counts and numbers that the sources can send in one frame, and so do the numbers."""
     first = np.cumsum([0, *(core.axons for core in program.cores)])
     neuron = np.array(program.first, np.int64)
     most = np.zeros(int(first[-1]), np.int64)
     ticks = program.encoder.ticks if program.encoder.kind == "burst" else 1
     line, core_of, axon, _ = program.lines.astype(np.int64).T
     np.add.at(most, first[core_of] + axon, np.where(line < program.inputs, ticks, 1))
+    often = most > 1  # whether it may be active in several ticks, and not once with a number
+    largest = 2 ** (target.neuron.graded_bits or 0) - 1
     source = neuron[program.routes[:, 0].astype(np.int64)] + program.routes[:, 1]
     into = first[program.routes[:, 2].astype(np.int64)] + program.routes[:, 3]
     order = np.argsort(source, kind="stable")
@@ -234,14 +248,17 @@ def _membranes(program: Program, target: Target) -> None:
             low, high = _reached(core, some, most[span])
             _claim((-bound <= low).all() and (high < bound).all(), f"V of core {k} can leave {target.neuron.v_bits} bits")
             spikes = np.where(core.reset[some] == SUBTRACT, high // np.maximum(core.threshold[some], 1), 1)
-            if most[span].max(initial=0) > 1:  # a memoryless neuron repeats a burst
+            if often[span].any():  # a memoryless neuron repeats a burst
                 spikes = np.where(core.reset[some] == MEMORYLESS, high, spikes)
-            said = np.full(core.neurons, -1, np.int64)
-            said[some] = spikes
+            graded = core.reset[some] == GRADED
+            _claim(not (high[graded] > largest).any(), f"a spike of core {k} can carry more than {largest}")
+            said, again = np.full(core.neurons, -1, np.int64), np.zeros(core.neurons, bool)
+            said[some], again[some] = np.where(graded, high, spikes), spikes > 1
             rows = slice(int(edges[k]), int(edges[k + 1]))
             now = said[source[rows] - neuron[k]]
             goal = into[rows][now >= 0]
             np.maximum.at(most, goal, now[now >= 0])  # merged axons hear all in one tick: check_equivalent claims it
+            often[goal] |= again[source[rows] - neuron[k]][now >= 0]
             np.subtract.at(awaited, goal, 1)
             known[goal] = awaited[goal] == 0
         stuck = sum(len(wait) for _, wait in left) == sum(len(some) for _, some in todo)

@@ -96,6 +96,7 @@ class NeuronRule:
     delay_min: int = 1
     delay_max: int = 1
     membrane_readout: bool = False  # the host can read V
+    graded_bits: int | None = None  # of the number that a spike can carry; None: spikes are bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spikebnn.arrays import Array, unpack_bits
-from spikebnn.program import CLEAR, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Program
+from spikebnn.program import CLEAR, FORGETS, GRADED, SATURATE, SUBTRACT, ZERO, Program
 from spikebnn.target import CoreLimits, FanRule, NeuronRule, SynapseRule, Target, Topology
 from spikebnn.threshold import NO_TAP, Encoder, Layer, Readout, Synapses, ThresholdNetwork
 
@@ -163,6 +163,7 @@ def mapper_targets(draw: st.DrawFn) -> Target:
         "cores_per_neuron": draw(st.sampled_from([None, 1, 2])),
         "axons": draw(st.integers(12, 40)),
         "axon_merges": draw(st.booleans()),
+        "graded_bits": draw(st.sampled_from([None, 2, 8])),
     }
     if draw(st.booleans()):
         changes |= {
@@ -207,10 +208,11 @@ def mapper_run(program: Program, inputs: Array) -> tuple[Array, dict[tuple[int, 
                 v[c] += scale * (bits @ axons[c][tick, start : start + bits.shape[1]])
             v[c] += core.leak
             seen[c][tick] = v[c]
+            said = np.where(core.reset == GRADED, v[c], 1)
             for n in range(core.neurons):
                 fired = v[c][n] >= core.threshold[n]
                 spikes[c][tick, n] = fired
-                if core.reset[n] == MEMORYLESS or (fired and core.reset[n] == ZERO):
+                if core.reset[n] in FORGETS or (fired and core.reset[n] == ZERO):
                     v[c][n] = 0
                 elif fired and core.reset[n] == SUBTRACT:
                     v[c][n] -= core.threshold[n]
@@ -219,7 +221,7 @@ def mapper_run(program: Program, inputs: Array) -> tuple[Array, dict[tuple[int, 
                     v[c][n] = core.floor[n] if core.floor_mode[n] == SATURATE else 0
             for neuron, reader, axon, delay in outgoing.get(c, []):
                 if spikes[c][tick, neuron]:
-                    axons[reader][tick + delay, axon] = 1
+                    axons[reader][tick + delay, axon] = said[neuron]
     windows = {
         (c, n): np.array([spikes[c][(s := f * period + int(core.start[n])) : s + period, n].sum() for f in range(frames)])
         for c, core in enumerate(program.cores) for n in range(core.neurons)

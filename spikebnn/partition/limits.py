@@ -8,11 +8,11 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.partition.types import Bank, Shard, Violation
-from spikebnn.program import MEMORYLESS, SUBTRACT, ZERO, ProgramLayer
+from spikebnn.program import FORGETS, GRADED, MEMORYLESS, SUBTRACT, ZERO, ProgramLayer
 from spikebnn.target import Target
 
 FAR = 4  # times the cores that there are, from which on a network is refused by its bound alone
-_RESETS = {MEMORYLESS: "memoryless", ZERO: "zero", SUBTRACT: "subtract"}
+_RESETS = {MEMORYLESS: "memoryless", GRADED: "memoryless", ZERO: "zero", SUBTRACT: "subtract"}
 
 
 def bank_violations(bank: Bank, reads_membrane: bool, target: Target) -> Iterator[Violation]:
@@ -26,7 +26,7 @@ def bank_violations(bank: Bank, reads_membrane: bool, target: Target) -> Iterato
             name, "reset", 0, 0, f'needs the reset "{reset}", but {target.name} has {", ".join(rule.resets)}',
             "use another target",
         )
-    if bank.reset == MEMORYLESS and not reads_membrane:
+    if bank.reset in FORGETS and not reads_membrane:
         what, numbers, low, high = "bias", bank.leak, rule.bias_min, rule.bias_max
     else:
         what, numbers, low, high = "threshold", bank.threshold, rule.threshold_min, rule.threshold_max
@@ -34,6 +34,10 @@ def bank_violations(bank: Bank, reads_membrane: bool, target: Target) -> Iterato
     widest = 2 ** (rule.v_bits - 1)
     seen = np.concatenate([bank.low, bank.high])
     yield from _outside(name, "membrane", seen, -widest, widest - 1, target, "use fewer inputs per neuron")
+    if bank.reset == GRADED:
+        yield from _outside(
+            name, "number on a spike", bank.high, 0, 2 ** (rule.graded_bits or 0) - 1, target, "use another --split"
+        )
     weights = np.concatenate([bank.synapses.weight.ravel(), *(pulse.scale for pulse in bank.pulses)])
     yield from _outside(
         name, "weight", weights, target.synapse.weight_min, target.synapse.weight_max, target,

@@ -18,6 +18,7 @@ from spikebnn.program import MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
 from spikebnn.recipe import Recipe
 from spikebnn.split.axons import axon_limit, cannot_split, tap_cost, too_many_types
 from spikebnn.split.gather import gatherer
+from spikebnn.split.graded import gathered
 from spikebnn.split.kinds import KINDS
 from spikebnn.split.nest import nested
 from spikebnn.split.sums import Clipping, Sums, Wide, joined, weighed
@@ -50,9 +51,10 @@ def lower(
     """
     layers, readout = [in_digits(layer, target) for layer in layers], in_digits(readout, target)
     first = inputs + sum(len(layer.live) for layer in layers)
-    ways = [_way(layer, inputs, most, target, cut_bundles) for layer in layers]
+    at_once = KINDS[_method(recipe)].at_once
+    ways = [_way(layer, inputs, most, target, cut_bundles, at_once) for layer in layers]
     share = _shares([*layers, readout], target)
-    multi = most > 1 or any(way == "split" for way in ways) or recipe.readout == "burst"
+    multi = most > 1 or any(way == "split" and not at_once for way in ways) or recipe.readout == "burst"
     violations: list[Violation] = []
     clipped: list[Clipping] = []
     banks: list[Bank] = []
@@ -63,14 +65,16 @@ def lower(
         if not layer.live.any():
             continue
         if way == "split":
-            made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer))
+            made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer), multi)
         elif way == "gather":
             made = _one(_gather(layer, index, inputs, most, target))
         else:
             made = _one(_whole(layer, index, multi, target))
-            if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target):
+            if isinstance(made, Violation) and made.what == "fan-in" and not cannot_split(target, at_once):
                 way = "split"
-                made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer))
+                made = _split(
+                    layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer), multi
+                )
                 ways[index], names[index] = way, replace(names[index], role="aggregate")
         if isinstance(made, Violation):
             violations.append(made)
@@ -116,7 +120,7 @@ def _shares(layers: Sequence[Settled], target: Target) -> Callable[[Settled], fl
 
 
 def _method(recipe: Recipe) -> str:
-    return "exact" if recipe.split == "auto" else recipe.split
+    return recipe.split if recipe.split in KINDS else "exact"
 
 
 def _one(bank: Bank | Violation) -> list[Bank] | Violation:
@@ -137,7 +141,7 @@ def spots(layer: Settled) -> I32:
     return np.stack(np.unravel_index(np.arange(len(layer.live)), shape), axis=1).astype(np.int32)
 
 
-def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bool) -> str:
+def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bool, at_once: bool) -> str:
     """One of "whole" (one tick), "gather" (adds up counts over the frame) and "split"."""
     if not layer.live.any():
         return "whole"
@@ -145,7 +149,7 @@ def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bo
     largest = int(np.abs(layer.synapses.weight).max(initial=1))
     wide = int(fan_in(layer)[layer.live].max(initial=0)) > axon_limit(target, largest)
     shared = target.core.axons
-    if cut_bundles and int(tap_cost(layer.synapses, target).sum()) > shared and not cannot_split(target):
+    if cut_bundles and int(tap_cost(layer.synapses, target).sum()) > shared and not cannot_split(target, at_once):
         wide = True
     if wide:
         return "split"
@@ -205,23 +209,27 @@ def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Vi
 
 def _split(
     layer: Settled, index: int, partial_index: int, inputs: int, most: int, first: int, target: Target, recipe: Recipe,
-    seen: U8 | None, clipped: list[Clipping], cores: float,
+    seen: U8 | None, clipped: list[Clipping], cores: float, multi: bool,
 ) -> list[Bank] | Violation:
     s = layer.synapses
     widest = int(fan_in(layer)[layer.live].max(initial=0))
     limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
-    lacks = cannot_split(target)
+    kind = KINDS[_method(recipe)]
+    lacks = cannot_split(target, kind.at_once)
     if recipe.split == "none" or lacks:
-        remedy = "use --split exact" if not lacks else "use more groups, fewer input channels or another target"
+        remedy = "use more groups, fewer input channels or another target"
+        remedy = "use --split exact" if not lacks or kind.at_once else remedy
         why = "and the recipe forbids splitting" if not lacks else f"and {lacks}"
         return _too_wide(layer.name, widest, limit, target, why, remedy)
     wide = Wide(
         name=layer.name, layer=partial_index, role="partial", synapses=s, spot=spots(layer), count=_counts(s, inputs, most),
-        first=first, seen=seen, window=recipe.window, cores=cores,
+        first=first, seen=seen, window=recipe.window, cores=cores, theta=_reachable(layer), multi=multi,
     )
-    sums = KINDS[_method(recipe)].made(wide, target)
+    sums = kind.made(wide, target)
     if isinstance(sums, Violation):
         return sums
+    if kind.at_once:
+        return _added_at_once(sums, layer, index, wide, target)
     clipped += [sums.clipping] if sums.clipping is not None else []
     return _added_up(sums, layer, index, wide, target)
 
@@ -239,6 +247,28 @@ def _added_up(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target
             again = nested(sums, group, wide)
             if not isinstance(_aggregators(again, layer, index, target), Violation):
                 break
+        sums = again
+
+
+def _added_at_once(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target) -> list[Bank] | Violation:
+    """The partial sums and memoryless aggregators, which hear sums of sums where the numbers are too many for a core."""
+    while True:
+        theta = _reachable(layer) + sums.offset
+        heard = replace(
+            layer, synapses=weighed(sums.lines), threshold=theta, low=np.minimum(sums.low, theta - 1),
+            high=np.maximum(sums.high, theta),
+        )  # fmt: skip
+        whole = _whole(heard, index, wide.multi, target)
+        widest = int(fan_in(heard).max(initial=0))
+        if not isinstance(whole, Violation) and widest <= axon_limit(target, 1):
+            return [*sums.banks, replace(whole, role="aggregate")]
+        if isinstance(whole, Violation) and whole.what != "fan-in":
+            return whole
+        again = gathered(sums, wide, target)
+        if isinstance(again, Violation):
+            return again
+        if len(again.lines) >= len(sums.lines):
+            return _too_wide(layer.name, widest, axon_limit(target, 1), target, "for its partial sums", "use --split radix3")
         sums = again
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from spikebnn.arrays import F64, I32
 from spikebnn.partition.types import Bank, Shard
-from spikebnn.program import SUBTRACT
+from spikebnn.program import GRADED, SUBTRACT
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP
 
@@ -79,6 +79,8 @@ def expected(banks: Sequence[Bank], signals: int, inputs: int, spread: int) -> t
         events[mine] = busy
         if bank.reset == SUBTRACT:  # floor(sum / threshold) is the mean less half of what is cut off
             rate[mine] = np.maximum(mean - (bank.threshold - 1) / 2, 0) / np.maximum(bank.threshold, 1)
+        elif bank.reset == GRADED:  # only a sum of 0 sends nothing
+            rate[mine] = bank.high > 0
         else:
             rate[mine] = mean if bank.role == "relay" else HALF
     return rate[:-1], events

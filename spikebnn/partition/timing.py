@@ -11,7 +11,7 @@ import numpy as np
 from spikebnn.arrays import I32, I64, Array
 from spikebnn.partition.merge import ALONE, SHARED, merges_of, shared_inputs
 from spikebnn.partition.types import INPUTS, Bank, Violation
-from spikebnn.program import AUXILIARY, MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
+from spikebnn.program import AUXILIARY, GRADED, MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
 from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
@@ -40,9 +40,9 @@ def relay(of: Bank, source: I32, first: int, layer: int) -> Bank:
             weight=np.ones((1, 1), np.int16), taps=source.reshape(-1, 1).astype(np.int32), row=np.zeros(n, np.int32),
             patch=np.arange(n, dtype=np.int32),
         ),
-        threshold=np.ones(n, np.int32), leak=np.zeros(n, np.int32), reset=MEMORYLESS,
+        threshold=np.ones(n, np.int32), leak=np.zeros(n, np.int32), reset=GRADED if of.reset == GRADED else MEMORYLESS,
         floor=np.full(n, NO_FLOOR, np.int32), floor_mode=SATURATE, first=first, low=np.zeros(n, np.int64),
-        high=np.ones(n, np.int64), burst=of.burst,
+        high=of.high[source - of.first] if of.reset == GRADED else np.ones(n, np.int64), burst=of.burst,
     )
 
 

@@ -14,8 +14,12 @@ from spikebnn.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 
-def cannot_split(target: Target) -> str:
-    """What the target lacks for a split without loss; empty when it lacks nothing."""
+def cannot_split(target: Target, at_once: bool = False) -> str:
+    """What the target lacks for a split without loss, or for one whose sums are numbers; empty when it lacks nothing."""
+    if at_once:
+        needs = "" if "memoryless" in target.neuron.resets else 'the neuron mode "memoryless"'
+        needs = needs if target.neuron.graded_bits else "spikes that carry numbers"
+        return f'the split "graded" needs {needs}, which {target.name} does not have' if needs else ""
     lacks = [f'"{name}"' for name in ("subtract", "zero") if name not in target.neuron.resets]
     if not target.neuron.floors:
         lacks.append('"clear" or "saturate"')

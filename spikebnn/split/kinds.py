@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from spikebnn.partition.types import Violation
+from spikebnn.split.axons import cannot_split
 from spikebnn.split.burst import burst
+from spikebnn.split.graded import graded
 from spikebnn.split.radix import radix
 from spikebnn.split.sums import Sums, Wide
 from spikebnn.split.window import window
@@ -21,6 +23,7 @@ class Kind:
     title: str
     lossless: bool
     made: Callable[[Wide, Target], Sums | Violation]
+    at_once: bool = False  # partial sums and aggregators act in one tick each, and nothing is emptied
     readout: str = ""  # the kind that makes the scores, whose lines a host can add up; empty: bursts
 
 
@@ -32,25 +35,17 @@ def _three(wide: Wide, target: Target) -> Sums | Violation:
     return radix(wide, target, 3)
 
 
-def _graded(wide: Wide, target: Target) -> Violation:
-    """A spike is a bit in the tick law, which every simulator keeps, so a spike that carries a number has no program."""
-    remedy = "use --split radix3, which says a sum in a few ticks"
-    return Violation(
-        layer=wide.name, what="split", found=0, limit=0, remedy=remedy,
-        text=f'layer "{wide.name}": the split "graded" needs spikes that carry numbers, but the axons of a program carry '
-        f"bits, and {target.name} is described with such; {remedy}",
-    )
-
-
 KINDS: Mapping[str, Kind] = MappingProxyType({
     "exact": Kind(title="a partial sum is a burst of as many spikes", lossless=True, made=burst),
     "radix": Kind(title="a partial sum is two digits, each a short burst", lossless=True, made=_two, readout="radix"),
     "radix3": Kind(title="a partial sum is three digits, each a short burst", lossless=True, made=_three, readout="radix3"),
     "window": Kind(title="a burst cut to a window around its calibrated mean", lossless=False, made=window, readout="radix"),
-    "graded": Kind(title="a partial sum is one spike that carries it", lossless=True, made=_graded),
+    "graded": Kind(title="a partial sum is one spike that carries it", lossless=True, made=graded, at_once=True),
 })
 
 
-def lossless() -> tuple[str, ...]:
+def lossless(target: Target) -> tuple[str, ...]:
     """The kinds that "auto" may choose from."""
-    return tuple(name for name, kind in KINDS.items() if kind.lossless and name != "graded")
+    return tuple(
+        name for name, kind in KINDS.items() if kind.lossless and not (kind.at_once and cannot_split(target, at_once=True))
+    )

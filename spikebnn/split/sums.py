@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,8 @@ class Wide:
     first: int  # the first signal that is free
     seen: U8 | None = None  # (frames, bits); the network's bits on calibration frames
     window: int = 0  # ticks, for kinds that clip
+    theta: I64 = field(default_factory=lambda: np.zeros(1, np.int64))  # (neurons,) or (1,); what the sums are compared with
+    multi: bool = False  # a frame takes more than one tick, so what is added in every tick is heard in empty ones too
     cores: float = float("inf")  # its share of a chip, beyond which cores are dear
 
     @property
