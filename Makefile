@@ -34,7 +34,7 @@ help:
 	@echo 'make demo    map a trained net onto two chips, run and verify 10,000 frames, report energy'
 	@echo 'make test    linter, type check, import contract, all tests'
 	@echo 'make opinion SANA-FE counts the demo net on Loihi over 100 frames, and must count what we count'
-	@echo 'make bench   how fast the simulators are, beside NumPy, torch, onnxruntime, Brian2 and Lava; about 8 minutes'
+	@echo 'make bench   how fast the simulators are, beside NumPy, torch, onnxruntime, Brian2 and Lava; about 6 minutes'
 	@echo 'make growth  how time grows with frames, neurons, synapses, cores and density'
 	@echo 'make lint    linter, type check, import contract only'
 	@echo 'make clean   remove .venv, out/ and all caches'

@@ -75,7 +75,9 @@ def main() -> int:
     scale.kept.mkdir(exist_ok=True)
     (scale.kept / "bench.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     say("")
-    sys.stdout.write((json.dumps(document, indent=1) if chosen.json else "\n" + tables.whole(document)) + "\n")
+    sys.stdout.write(
+        (json.dumps(document, indent=1) if chosen.json else "\n" + tables.whole(document)) + "\n"
+    )
     if chosen.write_readme:
         tables.write_into(chosen.write_readme, tables.markdown(document))
     return 0 if all(one["ok"] for one in document["gate"]) else 1
@@ -124,7 +126,12 @@ def gate(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The engine's share of the roofline against the floors; nothing where there is no probe."""
     shares = {one["name"]: one["facts"][tables.FRACTION] for one in found if tables.FRACTION in one["facts"]}
     return [
-        {"name": f"{name}, {tables.FRACTION}", "found": shares[name], "floor": floor, "ok": shares[name] >= floor}
+        {
+            "name": f"{name}, {tables.FRACTION}",
+            "found": shares[name],
+            "floor": floor,
+            "ok": shares[name] >= floor,
+        }
         for name, floor in FLOORS.items()
         if name in shares
     ]
@@ -156,21 +163,29 @@ def _with_sanafe(found: Found, scale: Scale, python: str) -> Found:
     frames = max(8, scale.slow // 4)
     x = nets.inputs(frames, density, (scale.sizes[0],))
     seconds, version = seconds_a_frame(program, x, scale.kept / "sanafe-bench", python)
-    way = Way(name="SANA-FE", frames=frames, turn=lambda: (Spent(cpu=0, wall=0), x), clock="own", package=version)
+    way = Way(
+        name="SANA-FE", frames=frames, turn=lambda: (Spent(cpu=0, wall=0), x), clock="own", package=version
+    )
     turns = [Spent(cpu=seconds, wall=seconds)] * scale.rounds
     return workloads.replace(found, timed={**found.timed, way.name: Timed(way=way, turns=turns)})
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts")
     parser.add_argument("--rounds", type=int, help="rounds; medians are shown (default: 5)")
     parser.add_argument("--sanafe", metavar="PYTHON", default=os.environ.get(VARIABLE, ""),
                         help=f"an interpreter that has SANA-FE (default: ${VARIABLE}); takes 4 GB")  # fmt: skip
-    parser.add_argument("--cython", action="store_true", help="Brian2's Cython runtime, too; compiles for a minute")
+    parser.add_argument(
+        "--cython", action="store_true", help="Brian2's Cython runtime, too; compiles for a minute"
+    )
     parser.add_argument("--no-builds", action="store_true", help="leave out Brian2's cpp_standalone")
     parser.add_argument("--tiny", action="store_true", help="very small networks, to see that all agree")
-    parser.add_argument("--kept", type=Path, default=Path("out"), metavar="DIR", help="where to keep things (default: out)")
+    parser.add_argument(
+        "--kept", type=Path, default=Path("out"), metavar="DIR", help="where to keep things (default: out)"
+    )
     parser.add_argument("--write-readme", type=Path, nargs="?", const=Path("README.md"), metavar="FILE",
                         help="write the table between the marks of README.md, or of another file")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")

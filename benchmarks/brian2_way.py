@@ -36,7 +36,9 @@ def at_run_time(layers: Layers, x: Array, target: str = "numpy") -> Way:
     b2.prefs.codegen.target = target
     parts, out = _dense(b2, layers, x)
     marks: list[tuple[float, float]] = []
-    mark = b2.NetworkOperation(lambda: marks.append((time.process_time(), time.perf_counter())), dt=b2.ms, when="start")
+    mark = b2.NetworkOperation(
+        lambda: marks.append((time.process_time(), time.perf_counter())), dt=b2.ms, when="start"
+    )
     net = b2.Network(*parts, mark)
     net.store()
     last, frames = len(layers) - 1, len(x)
@@ -101,10 +103,14 @@ def _dense(b2: Any, layers: Layers, x: Array) -> tuple[list[Any], Any]:
     for k, (weight, threshold) in enumerate(layers):
         theta = threshold - 0.5  # `>` here is `>=` there
         fires = {} if k == last else {"threshold": "v > theta"}
-        group = b2.NeuronGroup(len(weight), "v : 1\ntheta : 1 (constant)", dt=b2.ms, name=f"layer{k}", **fires)
+        group = b2.NeuronGroup(
+            len(weight), "v : 1\ntheta : 1 (constant)", dt=b2.ms, name=f"layer{k}", **fires
+        )
         group.theta = theta
         group.run_regularly("v = 0", dt=b2.ms, when="after_thresholds", name=f"forget{k}")
-        synapses = b2.Synapses(before, group, "w : 1 (constant)", on_pre="v_post += w", dt=b2.ms, name=f"synapses{k}")
+        synapses = b2.Synapses(
+            before, group, "w : 1 (constant)", on_pre="v_post += w", dt=b2.ms, name=f"synapses{k}"
+        )
         synapses.connect()
         synapses.w = weight.T.ravel().astype(np.float64)  # by source, then target
         parts += [group, synapses]
@@ -120,7 +126,8 @@ def _chip(b2: Any, program: Program) -> tuple[list[Any], Any]:
     """
     first = np.array(program.first)
     theta, leak, floor = (
-        np.concatenate([getattr(core, name) for core in program.cores]) for name in ("threshold", "leak", "floor")
+        np.concatenate([getattr(core, name) for core in program.cores])
+        for name in ("threshold", "leak", "floor")
     )
     group = b2.NeuronGroup(int(first[-1]), "v : 1\ntheta : 1 (constant)\nleak : 1 (constant)\nlowest : 1 (constant)",
                            threshold="v > theta", reset="v = 0", dt=b2.ms, name="neurons")  # fmt: skip
@@ -171,7 +178,10 @@ def _run(folder: Path, given: Mapping[str, Array]) -> dict[str, Any]:
     results = folder / "results"
     results.mkdir(exist_ok=True)
     subprocess.run(
-        [str(folder / "main"), "--results_dir", f"{results}/", *words], cwd=folder, check=True, capture_output=True
+        [str(folder / "main"), "--results_dir", f"{results}/", *words],
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     facts = json.loads((folder / "facts.json").read_text())
     told: dict[str, Any] = {
@@ -203,7 +213,10 @@ def _build(folder: Path, facts: Mapping[str, Any]) -> None:
         net.schedule = ["start", "synapses", "groups", "thresholds", "resets", "end"]
     net.run(ticks * b2.ms)
     b2.device.build(directory=str(folder), compile=True, run=False, debug=False)
-    arrays = {name: (Path(b2.device.get_array_filename(v)).name, np.dtype(v.dtype).str) for name, v in wanted.items()}
+    arrays = {
+        name: (Path(b2.device.get_array_filename(v)).name, np.dtype(v.dtype).str)
+        for name, v in wanted.items()
+    }
     (folder / "facts.json").write_text(json.dumps({**facts, "arrays": arrays}))
 
 

@@ -47,7 +47,9 @@ def neurons(sizes: Sequence[int] = (512, 1024, 2048, 4096, 8192, 16384), inputs:
     return [(n, _layer(inputs, n, 0.15)) for n in sizes]
 
 
-def synapses(sizes: Sequence[int] = (128, 256, 512, 1024, 2048, 4096, 8192), count: int = WIDE) -> list[Point]:
+def synapses(
+    sizes: Sequence[int] = (128, 256, 512, 1024, 2048, 4096, 8192), count: int = WIDE
+) -> list[Point]:
     """As many neurons, each with more and more inputs; sizes are inputs, what is fitted over is their synapses."""
     return [(n * count, _layer(n, count, 0.15)) for n in sizes]
 
@@ -165,7 +167,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     """Measure every sweep, and print a table or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=SWEEPS, default=tuple(SWEEPS), help="some sweeps")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are shown (default: 5)")
     parser.add_argument("--tiny", action="store_true", help="very small sizes, to see that all runs")

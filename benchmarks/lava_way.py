@@ -53,4 +53,6 @@ def lava(layers: Layers, x: Array) -> Way:
         return Spent(cpu=seconds, wall=seconds), np.rint(found)
 
     package = f"lava-nc {version('lava-nc')}"
-    return Way(name="Lava Dense and LIF", frames=frames, turn=turn, clock="wall", package=package, quick=False)
+    return Way(
+        name="Lava Dense and LIF", frames=frames, turn=turn, clock="wall", package=package, quick=False
+    )

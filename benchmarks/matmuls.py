@@ -99,7 +99,9 @@ def onnxruntime_int8(layers: Layers, x: Array) -> Work:
 
     how = onnxruntime.SessionOptions()
     how.intra_op_num_threads = how.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(_onnx(layers, x.shape[1:]), how, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        _onnx(layers, x.shape[1:]), how, providers=["CPUExecutionProvider"]
+    )
     return lambda: np.asarray(session.run(None, {"x": x})[0])
 
 

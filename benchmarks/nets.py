@@ -21,7 +21,10 @@ from spikebnn.threshold import Encoder, plain_readout
 
 SIZES = (784, 1024, 1024, 1024, 10)
 SYNAPSES = sum(a * b for a, b in pairwise(SIZES))
-QUANTILE = {0.15: 1.0364, 0.5: 0.0}  # of the normal distribution: keeps the density of spikes from layer to layer
+QUANTILE = {
+    0.15: 1.0364,
+    0.5: 0.0,
+}  # of the normal distribution: keeps the density of spikes from layer to layer
 CONV = ((32, 1, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (256, 6272), (10, 256))
 POOLED = (1, 2)  # the convolutions behind which a 2 x 2 maximum is taken
 CONV_SYNAPSES = 784 * 9 * 32 + 784 * 288 * 64 + 196 * 576 * 128 + 6272 * 256 + 256 * 10
@@ -66,7 +69,9 @@ def network(layers: Layers, shape: tuple[int, ...] | None = None) -> Network:
     for number, (weight, threshold) in enumerate(layers):
         out, given = len(weight), w.const(weight.astype(np.float32))
         if weight.ndim == 4:
-            w.node("conv2d.default", Ref(w.at), given, None, (1, 1), (1, 1), (1, 1), 1, shape=(out, *w.shape[1:]))
+            w.node(
+                "conv2d.default", Ref(w.at), given, None, (1, 1), (1, 1), (1, 1), 1, shape=(out, *w.shape[1:])
+            )
         else:
             if len(w.shape) > 1:
                 w.node("view.default", Ref(w.at), (-1, math.prod(w.shape)), shape=(math.prod(w.shape),))

@@ -18,7 +18,9 @@ import numpy as np
 
 from spikebnn.arrays import Array
 
-SETTLE = 0.1  # seconds for which a quick way runs untimed: heavy float code slows the integer code right behind it
+SETTLE = (
+    0.1  # seconds for which a quick way runs untimed: heavy float code slows the integer code right behind it
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,9 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     cells = [list(head), *(list(row) for row in rows)]
     wide = [max(len(row[n]) for row in cells) for n in range(len(head))]
     return "\n".join(
-        "  ".join([row[0].ljust(wide[0]), *(cell.rjust(size) for cell, size in zip(row[1:], wide[1:]))]).rstrip()
+        "  ".join(
+            [row[0].ljust(wide[0]), *(cell.rjust(size) for cell, size in zip(row[1:], wide[1:]))]
+        ).rstrip()
         for row in cells
     )
 
@@ -127,6 +129,8 @@ def write_into(path: Path, text: str) -> None:
     """Put a text between the two marks of a file; SystemExit where they are not there, once each and in order."""
     old = path.read_text(encoding="utf-8")
     if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        raise SystemExit(f"{path} has no place for the table: it stands between a line {BEGIN} and a line {END}")
+        raise SystemExit(
+            f"{path} has no place for the table: it stands between a line {BEGIN} and a line {END}"
+        )
     before, after = old.split(BEGIN)[0], old.split(END)[1]
     path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

@@ -31,7 +31,13 @@ from spikebnn.simulate.blas import BlasSession
 from spikebnn.simulate.protocol import Session
 
 HERE = Path(__file__).resolve().parent
-NUMPY, TORCH, TORCH8, ONNX, PROBE = "NumPy float32", "torch float32", "torch int8", "onnxruntime int8", "probe"
+NUMPY, TORCH, TORCH8, ONNX, PROBE = (
+    "NumPy float32",
+    "torch float32",
+    "torch int8",
+    "onnxruntime int8",
+    "probe",
+)
 ONE, TWO, ALONE = "bitwise", "bitwise, 2 threads", "bitwise, a frame at a time"
 PROBE_TWO = "probe, 2 threads"
 NUMPY_ALONE = "NumPy float32, a frame at a time"
@@ -119,7 +125,11 @@ def w1(density: float, scale: Scale, say: Callable[[str], None]) -> Found:
         (NUMPY, "numpy", lambda: _plain(NUMPY, "numpy", matmuls.numpy_float32(layers, few), len(few))),
         (TORCH, "torch", lambda: _plain(TORCH, "torch", matmuls.torch_float32(layers, few), len(few))),
         (TORCH8, "torch", lambda: _plain(TORCH8, "torch", matmuls.torch_int8(layers, few), len(few))),
-        (ONNX, "onnxruntime", lambda: _plain(ONNX, "onnxruntime", matmuls.onnxruntime_int8(layers, few), len(few))),
+        (
+            ONNX,
+            "onnxruntime",
+            lambda: _plain(ONNX, "onnxruntime", matmuls.onnxruntime_int8(layers, few), len(few)),
+        ),
         ("Lava", "lava-nc", lambda: _lava(layers, slow)),
         ("Brian2 numpy", "brian2", lambda: _brian2(layers, slow, "numpy")),
     ]
@@ -196,7 +206,9 @@ def w3_cut(scale: Scale, say: Callable[[str], None]) -> Found:
     else:
         missing.append(_absent(ONE, "numba"))
     if scale.builds:
-        more, absent = _here([("Brian2 cpp_standalone", "brian2", lambda: _chip(program, scale, seed, raster))])
+        more, absent = _here(
+            [("Brian2 cpp_standalone", "brian2", lambda: _chip(program, scale, seed, raster))]
+        )
         ways += more
         missing += absent
     timed = interleave(ways, scale.rounds, want, say, scale.settle)
@@ -214,7 +226,10 @@ def w3_chip(scale: Scale, say: Callable[[str], None]) -> list[dict[str, Any]]:
         say(f"chip of {scale.cores} cores, {number} threads")
         words = [sys.executable, "-m", "spikebnn", "bench", "--chip", str(scale.cores), "--ticks", str(scale.ticks),
                  "--threads", str(number), "--json"]  # fmt: skip
-        home = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
+        home = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
+        }
         done = subprocess.run(words, capture_output=True, text=True, env=home, check=False)
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -236,7 +251,9 @@ def _one_by_one(name: str, package: str, work: Callable[[int], matmuls.Work]) ->
     """Frames that come one by one, each a Python call of its own."""
     works = [work(k) for k in range(CALLS)]
     told = f"{package} {version(package)}" if package else ""
-    return Way(name=name, frames=CALLS, turn=call(lambda: np.concatenate([one() for one in works])), package=told)
+    return Way(
+        name=name, frames=CALLS, turn=call(lambda: np.concatenate([one() for one in works])), package=told
+    )
 
 
 def _packed(program: Program, bits: Array) -> tuple[list[Way], list[Missing]]:

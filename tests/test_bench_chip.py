@@ -15,7 +15,20 @@ from spikebnn.simulate import registry
 
 def test_a_chip_is_kept_and_is_the_same_in_any_simulator(capsys, tmp_path) -> None:
     path = tmp_path / "chip.sbnn"
-    words = ["bench", "--chip", "2", "--ticks", "40", "--threads", "2", "--seed", "3", "-o", str(path), "--json"]
+    words = [
+        "bench",
+        "--chip",
+        "2",
+        "--ticks",
+        "40",
+        "--threads",
+        "2",
+        "--seed",
+        "3",
+        "-o",
+        str(path),
+        "--json",
+    ]
     assert main(words) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["cores"], facts["neurons"], facts["threads"], facts["ticks"]) == (2, 512, 2, 40)

@@ -34,9 +34,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--limit", type=positive, default=4096, metavar="N", help="only the first N frames (default: 4096)"
     )
     group = parser.add_argument_group("tick by tick, without input")
-    group.add_argument("--chip", type=positive, metavar="CORES", help="make the recurrent benchmark net of so many cores")
-    group.add_argument("--ticks", type=positive, metavar="N", help="ticks of a round (default with --chip: 1000)")
-    group.add_argument("--threads", type=positive, metavar="N", help="threads that share the cores (default: 1)")
+    group.add_argument(
+        "--chip", type=positive, metavar="CORES", help="make the recurrent benchmark net of so many cores"
+    )
+    group.add_argument(
+        "--ticks", type=positive, metavar="N", help="ticks of a round (default with --chip: 1000)"
+    )
+    group.add_argument(
+        "--threads", type=positive, metavar="N", help="threads that share the cores (default: 1)"
+    )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of the net of --chip (default: 0)")
     group.add_argument("-o", "--output", metavar="FILE", help="write the net of --chip there, too")
 
@@ -48,9 +54,13 @@ def execute(chosen: argparse.Namespace) -> int:
     if chosen.chip or chosen.ticks:
         return _chip(chosen)
     if chosen.data is None:
-        raise InputError("bench times a program on frames with --data FILE, or by itself with --ticks N; give one of them")
+        raise InputError(
+            "bench times a program on frames with --data FILE, or by itself with --ticks N; give one of them"
+        )
     if chosen.threads:
-        raise InputError("--threads is for --chip and --ticks; on frames OMP_NUM_THREADS says how many there are")
+        raise InputError(
+            "--threads is for --chip and --ticks; on frames OMP_NUM_THREADS says how many there are"
+        )
     return _frames(chosen)
 
 
@@ -66,7 +76,9 @@ def _chip(chosen: argparse.Namespace) -> int:
         raise InputError(f"--seed is a whole number from 0 up, not {chosen.seed}")
     ticks = chosen.ticks or 1000
     with busy(chosen, "making the net" if chosen.chip else "reading the program"):
-        program = spikebnn.recurrent(chosen.chip, chosen.seed) if chosen.chip else spikebnn.load(chosen.program)
+        program = (
+            spikebnn.recurrent(chosen.chip, chosen.seed) if chosen.chip else spikebnn.load(chosen.program)
+        )
         if chosen.output:
             program.save(chosen.output)
     with busy(chosen, f"timing {ticks} ticks of {len(program.cores)} cores"):
