@@ -280,6 +280,14 @@ def test_a_window_without_calibration_is_refused_in_words() -> None:
         split(network, target, Recipe(split="window"))
 
 
+def test_a_digit_with_more_weights_than_axon_types_is_refused() -> None:
+    """Weights 1, 2 and 4, and two digits before it that take away, and its control lines: more axon types than a core has."""
+    network = _one_layer(np.resize([1, 2, 4], (2, 30)), np.array([20, 35]))
+    with pytest.raises(FitError, match=r'layer "wide": needs 7 axon types for its weights and control lines, but toy has 4'):
+        split(network, mapper_target(axons=14), Recipe(split="radix3"))
+    _mapped(network, mapper_target(axons=14, axon_types=7), Recipe(split="radix3"))
+
+
 def test_auto_takes_the_cheapest_lossless_kind() -> None:
     """The toy has no energies: ticks x cores decides. With energies: joules x seconds."""
     network = _one_layer(np.random.default_rng(0).choice([-1, 1], (8, 60)), np.zeros(8))

@@ -181,6 +181,8 @@ def _digits(
         synapses = _with_feedback(half, s, before)
         values = values_of(synapses.weight)
         spare = (rule.axon_types or 0) - len(values)
+        if rule.format == "crossbar" and spare < 0:
+            return None
         pulses: list[Pulse] = []
         if half.bias.any():
             pulse = make_pulse("bias", half.bias, +1, (0,), rule, values, spare)
