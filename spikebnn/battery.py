@@ -75,12 +75,18 @@ def life(cell: Battery, power: Interval) -> Interval | None:
     return Interval(lo=joules.lo / power.hi, v=joules.v / power.v, hi=joules.hi / power.lo)
 
 
-def facts(cell: Battery, power: Interval, lacks: tuple[str, ...]) -> dict[str, Any]:
-    """What a report says of a cell under a mean power, in plain numbers; `lacks` names costs that would shorten its life."""
-    seconds = life(cell, power)
+def facts(
+    cell: Battery, power: Interval, lacks: tuple[str, ...], gated: Interval | None = None
+) -> dict[str, Any]:
+    """What a report says of a cell under a mean power, in plain numbers; `lacks` names costs that would shorten its life.
+
+    `gated` is the mean power with the chip's power cut between decisions.
+    """
+    seconds, cut = life(cell, power), None if gated is None else life(cell, gated)
     return {
         "name": cell.name, "title": cell.title, "volts": cell.volts, "ampere_hours": _plain(interval(cell.charge)),
         "source": cell.charge.src, "cond": cell.charge.cond, "life_s": None if seconds is None else _plain(seconds),
+        "gated_life_s": None if cut is None else _plain(cut),
         "unknown": list(lacks), "current": power.v / cell.volts, "most_current": None if cell.most is None else cell.most.v,
         "too_much": cell.most is not None and power.lo / cell.volts > cell.most.v, "left_out": LEFT_OUT,
     }  # fmt: skip
@@ -95,7 +101,9 @@ def sentence(said: Mapping[str, Any]) -> str:
     seconds = Interval(**said["life_s"])
     ends = "" if seconds.lo == seconds.hi else f" ({lasting(seconds.lo)} to {lasting(seconds.hi)})"
     less = f", less for what is unknown: {', '.join(said['unknown'])}" if said["unknown"] else ""
-    text = f"{cell}: {lasting(seconds.v)}{ends}{less}; without {said['left_out']}"
+    cut = said["gated_life_s"]
+    longer = "" if cut is None else f", or {lasting(cut['v'])} with power cut between decisions"
+    text = f"{cell}: {lasting(seconds.v)}{ends}{less}{longer}; without {said['left_out']}"
     if said["too_much"]:
         text += (
             f"; but it takes {si(said['current'], 'A')}, and the cell gives {si(said['most_current'], 'A')} for long: "

@@ -111,6 +111,10 @@ def test_the_mean_power_of_a_stream_is_that_of_frames_at_its_rate():
     for end in ("lo", "v", "hi"):
         assert getattr(report.power, end) == pytest.approx(getattr(duty.power, end))
     assert report.busy == pytest.approx(duty.busy)
+    assert report.gated_energy.v == pytest.approx(duty.gated.v)
+    assert report.gated_power.hi == pytest.approx(duty.gated.hi * 10)
+    assert "with power cut between decisions" in report.text()
+    assert stream("basic_motions", limit=4).gated_power is None  # not all that it costs is published
 
 
 def test_decisions_of_another_stream_are_not_set_beside(tmp_path):

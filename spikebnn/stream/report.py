@@ -11,6 +11,8 @@ from spikebnn.battery import sentence
 from spikebnn.interval import Interval
 from spikebnn.units import percent, si, span, ticks, whole
 
+RANGES = ("energy", "interval_energy", "power", "gated_energy", "gated_power")  # intervals of a report
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -60,6 +62,8 @@ class StreamReport(Facts):
     energy: Interval | None  # J per decision
     interval_energy: Interval | None  # J per interval
     power: Interval | None  # W
+    gated_energy: Interval | None  # J per decision, power cut in between; waking up costs nothing; None where unknown
+    gated_power: Interval | None  # W
     busy: float | None  # share of the time in which the chip takes in a frame
     battery: Mapping[str, Any] | None  # what spikebnn.battery.facts says at that power; None where no battery is named
     float32: Mapping[str, Any] | None  # a float32 net on the same windows: its accuracy and that of its int8 form
@@ -110,7 +114,7 @@ class StreamReport(Facts):
 
     def as_dict(self) -> Mapping[str, Any]:
         """Plain numbers and texts for JSON."""
-        ranges = {name: _range(getattr(self, name)) for name in ("energy", "interval_energy", "power")}
+        ranges = {name: _range(getattr(self, name)) for name in RANGES}
         names = [
             field.name for field in fields(self) if field.name not in ranges and field.name != "confusion"
         ]
@@ -147,6 +151,11 @@ class StreamReport(Facts):
             throughout = span(self.interval_energy, "J", self.unknown)
             lines.append(f"  energy per decision interval, powered throughout: {throughout}")
             lines.append(f"  mean power: {span(self.power, 'W', self.unknown)}")
+        if self.gated_power is not None:
+            lines.append(
+                f"  with power cut between decisions, what waking costs left out: {span(self.gated_energy, 'J')} per "
+                f"decision, {span(self.gated_power, 'W')}"
+            )
         if self.battery is not None:
             lines.append(f"  battery: {sentence(self.battery)}")
         lines += self._beside()

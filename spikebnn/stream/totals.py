@@ -11,6 +11,7 @@ import numpy as np
 from spikebnn.arrays import I64
 from spikebnn.battery import battery
 from spikebnn.battery import facts as battery_facts
+from spikebnn.duty import at_rate
 from spikebnn.energy import Energy, Item, citations, combine, energy
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly, interval
@@ -21,6 +22,7 @@ from spikebnn.stream.decide import BAD, LATE
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.report import Facts, StreamReport
 from spikebnn.target import Target
+from spikebnn.timing import Timing
 
 MOST_CLASSES = 1000  # beyond this no table of truth against decision is kept
 COUNTS = ("rows", "windows", "bad", "late", "held", "decisions", "spikes", "events", "classes")
@@ -143,6 +145,8 @@ class Totals:
         power = None if throughout is None else throughout * (1 / facts.interval)
         cell = battery(self.plan.battery) if self.plan.battery else None
         share = self.decisions / max(1, self.windows)
+        gated = self._gated()
+        gated_power = None if gated is None else gated * (1 / facts.interval)
         return StreamReport(
             **asdict(facts), rows=self.rows, windows=self.windows, decisions=self.decisions,
             missed_bad=self.bad, missed_late=self.late, held=self.held,
@@ -150,10 +154,20 @@ class Totals:
             by_class=tuple(int(n) for n in self.by_class), confusion=self.confusion,
             spikes=self.spikes / many, synaptic_events=self.events / many, energy=busy, interval_energy=throughout,
             power=power, busy=None if facts.tick is None else min(1.0, share * facts.period * facts.tick / facts.interval),
-            battery=None if cell is None or power is None else battery_facts(cell, power, unknown),
+            battery=None if cell is None or power is None else battery_facts(cell, power, unknown, gated_power),
+            gated_energy=gated, gated_power=gated_power,
             float32=self._float32(), int8=rivals(self.program, self.beside, facts.interval),
             at_least=bool(unknown), unknown=unknown, left_out=self.target.left_out, stopped=stopped, **pace,
         )  # fmt: skip
+
+    def _gated(self) -> Interval | None:
+        """Joules per decision where power is cut in between; None where the target names no fastest tick for any activity."""
+        fastest, tick, period = self.target.timing.get("tick_min"), self.facts.tick, self.program.period
+        if self.bill is None or fastest is None or tick is None or period * tick > self.facts.interval:
+            return None
+        times = Timing(period=period, latency=self.program.latency, tick=tick, fastest=interval(fastest), at_least=False,
+                       busiest=None, note="")  # fmt: skip
+        return at_rate(self.bill, times, 1 / self.facts.interval).gated
 
     def _float32(self) -> Mapping[str, Any] | None:
         """What the float32 net and its int8 form did on the labelled windows that were decided."""
