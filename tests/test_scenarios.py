@@ -25,11 +25,7 @@ from spikebnn.targets import load_target
 from spikebnn.timing import timing
 
 SIX = ("basic_motions", "japanese_vowels", "shuttle", "plaid", "ecg", "fashion_events")
-LIMITS = {
-    "fashion_events": 40,
-    "shuttle": 6000,
-    "plaid": 3000,
-}  # windows that are simulated; of the others all
+LIMITS = {"fashion_events": 32, "shuttle": 6000, "plaid": 2000}  # windows that are simulated; of the others all
 
 
 @cache
@@ -49,10 +45,16 @@ def by_torch(name: str) -> np.ndarray:
         return torch.cat([net.module()(part).argmax(1) for part in x.split(500)]).numpy()
 
 
+@cache
+def played(name: str):
+    """The decisions and the end of a scenario."""
+    seen = []
+    return seen, stream(name, limit=LIMITS.get(name), on_decision=seen.append)
+
+
 @pytest.mark.parametrize("name", SIX)
 def test_every_decision_is_that_of_the_torch_net(name):
-    seen = []
-    report = stream(name, limit=LIMITS.get(name), on_decision=seen.append)
+    seen, report = played(name)
     assert report.missed_bad == report.missed_late == 0
     assert len(seen) == report.windows == min(LIMITS.get(name, 10**9), len(by_torch(name)))
     assert [decision.chosen for decision in seen] == by_torch(name)[: len(seen)].tolist()
@@ -76,7 +78,7 @@ def test_the_held_out_accuracy_is_within_three_points_of_the_float32_net(name):
 
 @pytest.mark.parametrize("name", SIX)
 def test_the_end_of_a_scenario_tells_accuracy_joules_power_battery_and_what_stands_beside_it(name):
-    report = stream(name, limit=24)
+    _, report = played(name)
     text, facts = report.text(), json.loads(json.dumps(dict(report.as_dict())))
     for said in (
         "accuracy",
@@ -89,7 +91,7 @@ def test_the_end_of_a_scenario_tells_accuracy_joules_power_battery_and_what_stan
         "int8",
     ):
         assert said in text
-    assert facts["float32"]["windows"] == 24
+    assert facts["float32"]["windows"] == report.windows
     assert 0 < facts["busy"] < 1
     assert (
         facts["battery"]["life_s"]["lo"]
