@@ -87,8 +87,8 @@ def _merged(pools: dict[str, int]) -> list[str]:
     """Pools without neurons, layer by layer; nothing where there are none."""
     if not pools:
         return []
-    which = ", ".join(f"{count} of {name}" for name, count in pools.items())
-    return [f"pools      fused into the layers that they read, no neuron and no tick: {which}"]
+    which = ", ".join(f"{name} ({count} neurons)" for name, count in pools.items())
+    return [f"pools      fused into what they read, without a neuron or a tick: {which}"]
 
 
 def _split(price: dict[str, Any]) -> list[str]:

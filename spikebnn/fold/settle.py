@@ -255,8 +255,11 @@ def pool_bits(where: str, source: Bits, members: I64, shape: tuple[int, ...], na
     held = source.fixed.reshape(-1)[members]
     held = np.where(members < 0, np.nan, held)
     if not source.nested:
-        raise ImportRefused(f"layer '{where}': a max pool over binary digits is not a logic function of them; "
-                            "use --input uint8-thermometer")  # fmt: skip
+        raise ImportRefused(
+            f"layer '{where}': a max pool over sums of bits (digits of an input, or sign outputs that were added) is not a "
+            "logic function of those bits; take --input uint8-thermometer for an input, and pool before the addition, or behind "
+            "a sign, else"
+        )
     if not np.isnan(held[members >= 0]).all():
         raise ImportRefused(f"layer '{where}': a max pool over padded constants is not supported; pad after the pool")
     index = np.zeros((len(source.multiplicity), *shape), np.int64)

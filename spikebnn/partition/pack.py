@@ -20,7 +20,7 @@ from spikebnn.threshold import NO_TAP
 SAMPLE = 1 << 15  # keys that an order is tried on, for about so many pieces at least:
 LEAST = 256
 TRY_CORES = 16  # cores that an order is tried on
-SMALL = 16  # pieces of a crossbar core that are not torn, so that `mixed` can deal them out anew
+SMALL = 12  # pieces of a crossbar core that are not torn, so that `mixed` can deal them out anew
 FINALS = 2  # orders that are tried in full
 FEWEST = 32  # a gap is not filled with less than this part of a core's columns
 
