@@ -27,7 +27,7 @@ KINDS = {
     "stuck-on": "each synapse that is not there, within the axons and neurons of a plane, is stuck at 1",
     "packet-loss": "each packet, a spike on its way to one axon or an input, is lost",
     "packet-copy": "each packet arrives a second time, one tick later",
-    "axon-flip": "each axon's bit of a tick is flipped",
+    "axon-flip": "each axon's bit of a tick is flipped, or the lowest bit of the number that it holds",
     "membrane-flip": "one bit of each neuron's membrane is flipped before a tick; which of its bits is drawn too",
     "sensor-dropout": "each reading of the sensor is missing, and treated as a bad one",
 }

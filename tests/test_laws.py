@@ -42,7 +42,7 @@ def mapped(network, options, target, recipe):
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31), order=st.sampled_from(["raster", "hilbert"]),
-    way=st.sampled_from(["auto", "exact", "radix", "radix3"]),
+    way=st.sampled_from(["auto", "exact", "radix", "radix3", "graded"]),
 )
 def test_torch_equals_the_slow_twin_equals_the_bit_packed_engine(part, drawn, target, seed, order, way):
     network, options = drawn
