@@ -339,6 +339,7 @@ def test_the_first_lines_tell_what_the_columns_are(tmp_path, lines, channels):
         (("12:00:00", "12:00:02", "12:00:04"), 0.5),
         (("03/01/2026 11:59 AM", "03/01/2026 12:00 PM", "03/01/2026 12:01 PM"), 1 / 60),
         (("12/03/2026 23:59", "13/03/2026 00:00", "13/03/2026 00:01"), 1 / 60),  # 13 is no month
+        (("12-03-2026 23:59", "13-03-2026 00:00", "13-03-2026 00:01"), 1 / 60),
         (("12.03.2026 23:59", "13.03.2026 00:00", "13.03.2026 00:01"), 1 / 60),
         (("2026-03-12T23:59:59.5Z", "2026-03-13T00:00:00Z", "2026-03-13T00:00:00.5Z"), 2.0),
     ],
@@ -349,6 +350,26 @@ def test_dates_and_clock_times_are_read_as_they_are_written(tmp_path, times, rat
     assert source.rate == pytest.approx(rate, rel=1e-2)
     _, blocks = everything(source)
     assert np.diff(np.concatenate([block.times for block in blocks])).tolist() == [1 / rate] * 2
+
+
+def test_a_day_and_a_time_of_the_day_in_two_columns_are_one_time(tmp_path):
+    lines = "Date;Time;CO(GT);RH\n" + "".join(f"{10 + k // 24}/03/2004;{k % 24:02d}.00.00;{k},5;{k}\n" for k in range(60))
+    source = opened(text(tmp_path, lines))
+    assert source.channels == ("CO(GT)", "RH")
+    assert (source.rate, source.regular) == (pytest.approx(1 / 3600), True)
+    values, blocks = everything(source)
+    assert values[3].tolist() == [3.5, 3.0]
+    assert np.diff(blocks[0].times).tolist() == [3600.0] * 59
+    lines = "date,time,a\n2026-03-01,23:59:59.5,1\n2026-03-02,00:00:00.5,2\n"
+    assert np.diff(everything(opened(text(tmp_path, lines)))[1][0].times).tolist() == [1.0]
+
+
+def test_rows_of_a_clock_that_is_coarser_than_they_are_are_not_taken_for_late_ones(tmp_path):
+    """Packets of one second bear one time; each is a row, and the rate is that of all of them."""
+    lines = "timestamp,bytes\n" + "".join(f"{1700000000 + k // 5},{k}\n" for k in range(100))
+    source = opened(text(tmp_path, lines))
+    assert not source.regular
+    assert source.rate == pytest.approx(5, rel=0.06)
 
 
 # -------------------------------------------------------------------------------------------- live sources

@@ -183,19 +183,22 @@ def pace(times: Array) -> tuple[float | None, bool]:
     """Rows per second that some times show, a round number where one is near, and whether they lie on such a grid.
 
     The rate is one over the median distance of neighbours; times lie on a grid when at most one distance in ten is more
-    than half a period away from a whole number of periods, or none at all.
+    than half a period away from a whole number of periods, or none at all, and at most one row in fifty has the time of
+    the row before it: so that of clocks that are coarser than the rows no row is taken for one that came twice.
     """
     good = times[np.isfinite(times)]
     steps = np.diff(good)
+    twice = bool(len(steps)) and float((steps == 0).mean()) > 0.02
+    together = float(steps[steps >= 0].mean()) if twice else 0.0
     steps = steps[steps > 0]
     if not len(steps):
         return None, False
     period = float(np.median(steps))
     irregular = np.abs(steps - period) > period / 2
     whole = np.abs(steps / period - np.rint(steps / period)) < 0.25
-    regular = bool((irregular & ~whole).mean() <= 0.02 and irregular.mean() <= 0.2)
+    regular = bool((irregular & ~whole).mean() <= 0.02 and irregular.mean() <= 0.2) and not twice
     if not regular:
-        period = float(steps.mean())
+        period = together or float(steps.mean())
     rate = 1 / period
     near = round(rate) if rate >= 1 else 1 / float(f"{period:.3g}")
     return (float(near) if near and abs(rate / near - 1) < 5e-3 else rate), regular

@@ -35,7 +35,7 @@ class CsvFile:
         if self.table.time is not None:
             rows = [cells_of(line, self.table.separator) for line in start[self.table.titled :]]
             when = [
-                time_of(self.table, row[self.table.time]) for row in rows if len(row) == len(self.table.head)
+                time_of(self.table, row) for row in rows if len(row) == len(self.table.head)
             ]
             self.rate, self.regular = pace(np.array(when))
 
@@ -103,8 +103,7 @@ def read(form: Table, rows: list[list[str]], position: Position) -> Block:
     values = [numbers(form, cells) if good else nothing for cells, good in zip(rows, whole)]
     times = None
     if form.time is not None:
-        at = form.time
-        times = np.array([time_of(form, cells[at]) if good else np.nan for cells, good in zip(rows, whole)])
+        times = np.array([time_of(form, cells) if good else np.nan for cells, good in zip(rows, whole)])
     out = []
     for k in (form.label, form.segment):
         named = (

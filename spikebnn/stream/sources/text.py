@@ -34,6 +34,8 @@ NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "?")
 UNREADABLE = "?"  # stands for a line that cannot be taken apart
 PEEK = 1000  # rows that are read ahead to find out about times
 CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d(?:\.\d+)?))?")  # a time of the day
+DAY = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")  # a day without a time
+HOUR = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?|\d{1,2}\.\d\d\.\d\d")  # a time of the day; 18.00.00 too
 FORMS = (None, "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%m-%d-%Y %H:%M:%S", "%m-%d-%Y %H:%M", "%m-%d-%Y %I:%M:%S %p",
          "%m-%d-%Y %I:%M %p")  # fmt: skip
 
@@ -51,6 +53,7 @@ class Table:
     label: int | None
     segment: int | None
     time: int | None
+    clock: int | None  # the time of the day, where `time` holds the day alone
     unit: float | None  # seconds; None: dates
     day_first: bool = False  # 13/3/2026, not 3/13/2026
 
@@ -71,7 +74,8 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
     names = f"the first line names {', '.join(head)}" if titled else f"the first line names none, so they are 0 to {head[-1]}"
     twice = sorted({title for title in head if head.count(title) > 1 and title})
     rows = [cells_of(line, separator) for line in lines[1 if titled else 0 :]]
-    time = _find_time(name, plan, head, rows, decimal)
+    day, clock = _day_and_clock(plan, head, rows)
+    time = _find_time(name, plan, head, rows, decimal) if clock is None else day
     label = plan.labels if plan.labels in head else None
     if plan.labels is None:
         label = next(
@@ -84,7 +88,7 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
             raise InputError(f"{name}: there is no column {wanted!r}; {names}")
         if wanted in twice:
             raise InputError(f"{name}: two columns are called {wanted!r}; give them different names")
-    aside = {label, plan.segments, None if time is None else head[time]}
+    aside = {label, plan.segments, *(head[k] for k in (time, clock) if k is not None)}
     wanted = tuple(head.index(title) for title in plan.columns) or tuple(
         k for k, title in enumerate(head) if title and title not in aside
     )
@@ -93,8 +97,9 @@ def table(name: str, plan: SourcePlan, lines: Sequence[str]) -> Table:
         name=name, separator=separator, decimal=decimal, head=head, titled=titled, columns=wanted,
         label=None if label is None else head.index(label),
         segment=None if plan.segments is None else head.index(plan.segments),
-        time=time, unit=None if time is None else _unit(name, plan, head[time], _column(rows, time), decimal),
-        day_first=time is not None and _day_first(_column(rows, time)),
+        time=time, clock=clock,
+        unit=None if time is None or clock is not None else _unit(name, plan, head[time], _column(rows, time), decimal),
+        day_first=time is not None and _day_first(_column(rows, time), decimal),
     )  # fmt: skip
 
 
@@ -123,8 +128,13 @@ def numbers(table: Table, cells: Sequence[str]) -> list[float]:
     return [np.nan if value is None else value for value in found]
 
 
-def time_of(table: Table, cell: str) -> float:
-    """A row's time in seconds; NaN where it cannot be read."""
+def time_of(table: Table, cells: Sequence[str]) -> float:
+    """A row's time in seconds; NaN where it cannot be read, or where there is none."""
+    if table.time is None:
+        return np.nan
+    cell = cells[table.time]
+    if table.clock is not None:
+        cell = f"{cell} {re.sub(r'[.](?=.*[.:])|[.](?=[0-9]{2}$)', ':', cells[table.clock])}"
     if table.unit is None:
         return _date(cell, table.day_first)
     value = _number(cell, table.decimal)
@@ -156,9 +166,9 @@ def _number(cell: str, decimal: str) -> float | None:
         return {"true": 1.0, "false": 0.0}.get(text.lower())
 
 
-def _day_first(cells: Sequence[str]) -> bool:
-    """Whether some of the dates with slashes begin with a number that is no month."""
-    return any(re.match(r"(1[3-9]|2\d|3[01])/\d", cell.strip()) for cell in cells)
+def _day_first(cells: Sequence[str], decimal: str) -> bool:
+    """Whether dates with slashes begin with the day: some with a number that is no month, or where numbers have a comma."""
+    return decimal == "," or any(re.match(r"(1[3-9]|2\d|3[01])[/-]\d{1,2}[/-]\d{4}", cell.strip()) for cell in cells)
 
 
 def _date(cell: str, day_first: bool = False) -> float:
@@ -190,7 +200,7 @@ def _titled(first: Sequence[str], below: Sequence[Sequence[str]], decimal: str) 
 
 def _value(cell: str, decimal: str) -> bool:
     """Whether a cell is a reading, a missing one, or a date."""
-    date = _date(cell, _day_first([cell]))
+    date = _date(cell, _day_first([cell], decimal))
     return _number(cell, decimal) is not None or cell.lower() in NOTHING or date == date
 
 
@@ -208,7 +218,7 @@ def _find_time(
         if title in plan.columns or title in (plan.labels, plan.segments):
             continue
         values = [row[k] for row in rows if len(row) > k]
-        turned = _day_first(values)
+        turned = _day_first(values, decimal)
         dates = [_date(cell, turned) for cell in values]
         if TIME_NAMES.fullmatch(title.strip()):
             found = np.array(
@@ -229,6 +239,19 @@ def _find_time(
     return None
 
 
+def _day_and_clock(
+    plan: SourcePlan, head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[int | None, int | None]:
+    """The columns of the day and of the time of the day, where these stand apart and nobody named another column of times."""
+    found = []
+    for pattern in (DAY, HOUR):
+        free = (k for k, title in enumerate(head) if title not in (*plan.columns, plan.labels, plan.segments))
+        cells = {k: [cell for cell in _column(rows, k) if cell] for k in free}
+        found.append(next((k for k, some in cells.items() if some and all(map(pattern.fullmatch, some))), None))
+    day, clock = found
+    return (None, None) if day is None or plan.time is not None else (day, clock)
+
+
 def _contradicts(plan: SourcePlan, times: F64) -> bool:
     """Whether a column called t that nobody named shows another rate than the one named: then it is no time."""
     steps = np.diff(times)
@@ -241,7 +264,7 @@ def _unit(name: str, plan: SourcePlan, title: str, cells: Sequence[str], decimal
         return UNITS[plan.unit]
     values = [number for cell in cells if (number := _number(cell, decimal)) is not None]
     if not values:
-        if cells and all(np.isnan(_date(cell, _day_first(cells))) for cell in cells):
+        if cells and all(np.isnan(_date(cell, _day_first(cells, decimal))) for cell in cells):
             raise InputError(f"{name}: the times in column {title!r} cannot be read, the first is {cells[0]!r}; "
                              "write seconds, or dates such as 2026-11-22T09:30:00")  # fmt: skip
         return None
