@@ -98,11 +98,11 @@ def test_no_cut_of_events_changes_a_row_its_label_or_where_a_recording_begins(da
         coder, found = EventCoder(EventFrames(4, 3, 0.005)), []
         for start, stop in zip([0, *edges[:-1]], edges):
             part = slice(start, stop)
-            found.append(coder.push(Block(values=events[part], position={}, labels=labels[part], segments=segments[part])))
+            found += coder.push(Block(values=events[part], position={}, labels=labels[part], segments=segments[part]))
             kept, coder = coder.state(), EventCoder(EventFrames(4, 3, 0.005))
             coder.restore(kept)
-        found.append(coder.finish())
-        return [row for part in found if part is not None for row in zip(part.values.tolist(), part.labels, part.fresh)]
+        found += coder.finish()
+        return [row for part in found for row in zip(part.values.tolist(), part.labels, part.fresh)]
 
     whole = rows([count])
     assert rows(cuts) == whole

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spikebnn import sbnn
 from spikebnn.cli import main
+from spikebnn.encoders import EventFrames
 from spikebnn.errors import InputError
 from spikebnn.stream import load_scenario, scenario_of, stream
+from spikebnn.stream.sources import Block
 from tests.test_stream import chooser, one_hot, telemetry
 from tests.test_stream_resume import recording
 
@@ -212,3 +216,49 @@ def test_no_output_and_no_checkpoint_takes_the_place_of_anything_that_is_no_such
     assert {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
     (tmp_path / "empty").touch()  # as mktemp leaves it
     assert stream(plan, checkpoint=tmp_path / "empty", resume=True).decisions
+
+
+@given(steps=st.lists(st.integers(0, 3000), min_size=1, max_size=40), cut=st.integers(0, 40), labelled=st.booleans())
+def test_pauses_of_a_camera_are_handed_on_bin_by_bin(steps, cut, labelled):
+    from spikebnn.stream import code
+
+    events = np.array([(0.001 * t, k % 4, k % 3, k % 2) for k, t in enumerate(np.cumsum(steps))], np.float64)
+    labels = np.array([f"class {k}" for k in range(len(events))], object) if labelled else None
+    frames = EventFrames(columns=4, rows=3, bin=0.01)
+    coder = code.EventCoder(frames)
+    room = code.ROOM
+    code.ROOM = 8 * 24 * 5  # five bins
+    try:
+        parts = []
+        for some in (slice(0, cut), slice(cut, None)):
+            told = None if labels is None else labels[some]
+            parts += list(coder.push(Block(values=events[some], position={}, labels=told)))
+        parts += list(coder.finish())
+    finally:
+        code.ROOM = room
+    sizes = [len(part) for part in parts]
+    assert max(sizes) <= 5
+    np.testing.assert_array_equal(np.concatenate([part.values for part in parts]), frames(events))
+    assert [bool(flag) for part in parts for flag in part.fresh] == [True] + [False] * (sum(sizes) - 1)
+    if labels is not None:
+        found = [label for part in parts for label in part.labels.tolist()]
+        ends = events[0, 0] + 0.01 * np.arange(1, len(found) + 1)
+        bins = np.floor((events[:, 0] - events[0, 0]) / 0.01)
+        assert found == [labels[np.searchsorted(bins, k, "right") - 1] for k in range(len(ends))]
+
+
+def test_a_camera_that_sees_nothing_for_a_minute_takes_no_memory():
+    code = """
+import resource
+import numpy as np
+from spikebnn.encoders import EventFrames
+from spikebnn.stream.code import EventCoder
+from spikebnn.stream.sources.block import Block
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+coder = EventCoder(EventFrames(columns=346, rows=260, bin=0.01))
+events = np.array([[0.0, 1, 1, 1], [60.0, 2, 2, 1]])
+print(sum(len(rows) for rows in coder.push(Block(values=events, position={}))))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("6000\n", "")

@@ -86,6 +86,13 @@ class EventFrames:
         after = {"origin": origin, "bin": last, "counts": table[-1].copy(), "late": late, "outside": outside}
         return (table[:-1] >= self.least).astype(np.uint8), after
 
+    def close(self, bins: int, state: State) -> tuple[Array, State]:
+        """The rows of the open bin and of those behind it, `bins` in all, in which nothing more comes."""
+        counts = np.asarray(state["counts"])
+        out = np.zeros((bins, len(counts)), np.uint8)
+        out[0] = counts >= self.least
+        return out, {**state, "bin": int(state["bin"]) + bins, "counts": np.zeros_like(counts)}
+
     def finish(self, state: State) -> Array:
         """The row of the bin that is still open; none at rest."""
         if "counts" not in state:

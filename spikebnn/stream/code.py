@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from spikebnn.arrays import F64, Array
 from spikebnn.encoders import Chain, Encoder, EventFrames, State, chain
+from spikebnn.encoders.event_frames import MOST_EMPTY
 from spikebnn.stream.samples import Rows, together
 from spikebnn.stream.sources.block import Block
+
+ROOM = 1 << 25  # bytes of the counts of bins at a time
 
 
 class Coder:
@@ -112,31 +115,28 @@ class EventCoder:
         self.label: Any = None  # of the last event; None where there are no labels
         self.begun = False  # a row of this segment was given
 
-    def push(self, block: Block) -> Rows | None:
-        """The rows of the bins that are complete."""
+    def push(self, block: Block) -> Iterator[Rows]:
+        """The rows of the bins that are complete, a bounded number at a time."""
         if not block.rows:
-            return None
+            return
         codes = block.segments
         edges = [0, block.rows]
         if codes is not None:
             edges[1:1] = (np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()
-        parts = []
         for start, stop in itertools.pairwise(edges):
             if codes is not None:
                 if self.segment is not None and str(codes[start]) != self.segment:
-                    parts += [self.finish()]
+                    yield from self.finish()
                     self.inner = {name: self.inner[name] for name in ("late", "outside") if name in self.inner}
                     self.begun = False
                 self.segment = str(codes[start])
             labels = None if block.labels is None else block.labels[start:stop]
-            parts += [self._piece(block.values[start:stop], labels)]
-        done = [part for part in parts if part is not None]
-        return together(done) if done else None
+            yield from self._pieces(block.values[start:stop], labels)
 
-    def finish(self) -> Rows | None:
+    def finish(self) -> Iterator[Rows]:
         """The row of the bin that was open."""
         out = self.frames.finish(self.inner)
-        return self._rows(out, None if self.label is None else [self.label] * len(out))
+        yield from self._rows(out, None if self.label is None else [self.label] * len(out))
 
     def state(self) -> dict[str, Any]:
         """Everything that must be known to go on."""
@@ -150,21 +150,40 @@ class EventCoder:
             setattr(self, name, state[name])
         self.coder.restore(state["coder"])
 
-    def _piece(self, events: Array, labels: Array | None) -> Rows | None:
-        """The complete rows of events of one segment."""
+    def _pieces(self, events: Array, labels: Array | None) -> Iterator[Rows]:
+        """The complete rows of events of one segment; a pause between two of them may hold more bins than memory."""
+        most = max(1, ROOM // (8 * self.frames.width(4)))
+        while len(events):
+            current = int(self.inner.get("bin", 0))
+            origin = float(self.inner.get("origin", events[0, 0]))
+            newest = np.maximum.accumulate(np.floor((events[:, 0] - origin) / self.frames.bin))
+            stop = int(np.searchsorted(newest, current + most))
+            pause = newest[0] - current
+            if stop == 0 and "counts" in self.inner and pause <= MOST_EMPTY:
+                for done in range(0, int(pause), most):
+                    out, self.inner = self.frames.close(min(most, int(pause) - done), self.inner)
+                    yield from self._rows(out, None if labels is None else [self.label] * len(out))
+                continue
+            stop = max(1, stop)
+            yield from self._piece(events[:stop], None if labels is None else labels[:stop])
+            events, labels = events[stop:], None if labels is None else labels[stop:]
+
+    def _piece(self, events: Array, labels: Array | None) -> Iterator[Rows]:
+        """The complete rows of some events."""
         before = int(self.inner.get("bin", 0))
         out, self.inner = self.frames.push(events, self.inner)
         if labels is None:
-            return self._rows(out, None)
+            yield from self._rows(out, None)
+            return
         bins = np.floor((events[:, 0] - float(self.inner["origin"])) / self.frames.bin)
         last = np.searchsorted(np.maximum.accumulate(bins), before + np.arange(len(out)), "right") - 1
         told = [labels[at] if at >= 0 else self.label for at in last.tolist()]
         self.label = labels[-1]
-        return self._rows(out, told)
+        yield from self._rows(out, told)
 
-    def _rows(self, out: Array, labels: list[Any] | None) -> Rows | None:
+    def _rows(self, out: Array, labels: list[Any] | None) -> Iterator[Rows]:
         if not len(out):
-            return None
+            return
         number = np.arange(self.next, self.next + len(out))
         fresh = np.zeros(len(out), bool)
         fresh[0] = not self.begun
@@ -175,7 +194,9 @@ class EventCoder:
         rows = Rows(number=number, values=out, bad=none, mended=none, fresh=fresh, labels=told)
         if self.see is not None:
             self.see(rows)
-        return self.coder.push(rows)
+        coded = self.coder.push(rows)
+        if coded is not None:
+            yield coded
 
 
 def _any(flags: Array, first: Array, last: Array) -> Array:

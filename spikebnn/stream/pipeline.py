@@ -126,8 +126,7 @@ class Feed:
         full = None if self.source.live else self.shape.batch
         for block in itertools.chain(self.source.blocks(self.position), [None]):
             self._note()
-            rows = self._last() if block is None else self._rows(block)
-            for windows in () if rows is None else self.cutter.push(rows, self.shape.batch):
+            for windows in self._windows(block):
                 self.cut += len(windows)
                 some = windows.take(slice(min(self._skip, len(windows)), None))
                 self._skip -= len(windows) - len(some)
@@ -170,28 +169,38 @@ class Feed:
         self.made += sum(len(windows) for windows in kept)
         return joined(kept)
 
-    def _rows(self, block: Block) -> Rows | None:
+    def _windows(self, block: Block | None) -> Iterator[Windows]:
+        """The windows that end in a block's rows, or at the end of all."""
+        for rows in self._last() if block is None else self._rows(block):
+            yield from self.cutter.push(rows, self.shape.batch)
+
+    def _rows(self, block: Block) -> Iterator[Rows]:
         first, self.position = self.read, block.position
         self.read += block.rows
         if isinstance(self.coder, EventCoder):
-            return self.coder.push(block)
+            yield from self.coder.push(block)
+            return
         rows = self.samples.push(replace(block, values=self.faults.sensed(block.values, first)))
         if rows is None or not len(rows):
-            return None
+            return
         if self._broken:
             rows.fresh[0], self._broken = True, False
-        return self._coded(self.coder, rows)
+        yield from self._coded(self.coder, rows)
 
-    def _last(self) -> Rows | None:
+    def _last(self) -> Iterator[Rows]:
         if isinstance(self.coder, EventCoder):
-            return self.coder.finish()
+            yield from self.coder.finish()
+            return
         rows = self.samples.finish()
-        return None if rows is None or not len(rows) else self._coded(self.coder, rows)
+        if rows is not None and len(rows):
+            yield from self._coded(self.coder, rows)
 
-    def _coded(self, coder: Coder, rows: Rows) -> Rows | None:
+    def _coded(self, coder: Coder, rows: Rows) -> Iterator[Rows]:
         if self.see is not None:
             self.see(rows)
-        return coder.push(rows)
+        coded = coder.push(rows)
+        if coded is not None:
+            yield coded
 
     def _note(self) -> None:
         state = {"samples": self.samples.state(), "coder": self.coder.state(), "cutter": self.cutter.state(),
