@@ -73,3 +73,19 @@ def test_a_recording_shorter_than_a_window_says_so(tmp_path, capsys):
     assert cli.main(["stream", "--source", str(tmp_path / "a.csv"), "--net", net, "-t", "loihi-sim", "--columns", columns,
                      "--summary"]) == 0  # fmt: skip
     assert "no window is whole: the rows end before, or break off too often" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("times", ["grid", "linear"])
+def test_recordings_whose_clocks_begin_anew_lose_no_row(tmp_path, capsys, times):
+    """Two recordings of the same hour, one after another: the second is not late, and no window reaches across."""
+    lines = "time,a\n" + "".join(f"{k},{k}\n" for k in range(20))
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text(lines)
+    plan = {"source": {"file": [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")], "times": times},
+            "window": {"rows": 5, "hop": 5}}  # fmt: skip
+    told = training_frames(plan).x[:, :, 0]
+    np.testing.assert_allclose(told, np.concatenate([np.arange(20.0).reshape(4, 5)] * 2), atol=1e-6)
+    two = np.tile(np.arange(20.0), 2)
+    np.savez(tmp_path / "both.npz", x=two[:, None], t=two, part=np.repeat([0, 1], 20))
+    source = {"file": str(tmp_path / "both.npz"), "times": times, "time": "t", "segments": "part"}
+    np.testing.assert_allclose(training_frames({**plan, "source": source}).x[:, :, 0], told, atol=1e-6)

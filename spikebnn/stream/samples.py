@@ -173,7 +173,7 @@ class Samples:
             self.next += len(values)
             return _rows(number, values, fresh, labels), flags
         if self.times == "linear":
-            return self._linear(block.times, values, flags, fresh, labels)
+            return self._pieces(block.times, values, flags, fresh, labels)
         return self._snap(block.times, values, flags, fresh, labels)
 
     def _snap(
@@ -183,7 +183,7 @@ class Samples:
         slots = np.full(len(times), -1)
         for k, time in enumerate(times.tolist()):  # each depends on the one before
             step = _step(last, time, self.rate)
-            if step == 0 and self._set_back(time, last):
+            if step == 0 and math.isfinite(time) and (fresh[k] or self._set_back(time, last)):
                 step, fresh[k] = 1, True
             if step > 0:
                 slot += step
@@ -238,6 +238,28 @@ class Samples:
         self.behind_time = time
         return self.behind == SET_BACK
 
+    def _pieces(
+        self, times: Array, values: Array, flags: Array, fresh: Array, labels: Array | None
+    ) -> tuple[Rows | None, Array | None]:
+        """Between rows of one recording alone: where a fresh row lies behind the one before, the clock begins anew."""
+        anew, last = [], self.last_time
+        for k, time in enumerate(times.tolist()):
+            if math.isfinite(time) and (last is None or time > last):
+                last = time
+            elif math.isfinite(time) and fresh[k]:
+                anew.append(k)
+                last = time
+        done = []
+        for start, stop in itertools.pairwise(sorted({0, *anew, len(times)})):
+            some = slice(start, stop)
+            if start in anew:
+                self.last_time = self.last_values = None
+            told = None if labels is None else labels[some]
+            done.append(self._linear(times[some], values[some], flags[some], fresh[some], told))
+        rows = [part for part, _ in done if part is not None]
+        marks = [part for _, part in done if part is not None]
+        return (together(rows), np.concatenate(marks)) if rows else (None, None)
+
     def _linear(
         self, times: Array, values: Array, flags: Array, fresh: Array, labels: Array | None
     ) -> tuple[Rows | None, Array | None]:
@@ -259,7 +281,7 @@ class Samples:
         labels = None if labels is None else np.asarray(labels, object)[good]
         new = fresh
         if self.origin is None or self.last_time is None or self.last_values is None:
-            self.origin, known, seen = float(times[0]), times, values
+            self.origin, known, seen = float(times[0]) - self.next / self.rate, times, values
         else:
             known, seen = (
                 np.concatenate([[self.last_time], times]),
