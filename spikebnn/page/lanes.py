@@ -11,6 +11,7 @@ from spikebnn.page.figure import ACCENT, COLORS, INK, Figure, Spec, number, wrap
 from spikebnn.recorded import Recorded, Signal, Track
 
 LANE = 36  # pixels
+TALL = 4  # lanes of a channel and its neighbours together: one alone takes three, two take two each
 FULL = 0.82  # share of a lane that is drawn on
 UNITS = ((2 * 3600.0, 3600.0, "h"), (180.0, 60.0, "min"), (0.2, 1.0, "s"), (0.0, 1e-3, "ms"))  # from, divisor, name
 NAMES = 14  # letters of a lane's name on one line
@@ -24,29 +25,32 @@ def lanes_figure(run: Recorded, classes: Sequence[str]) -> Figure | None:
     seconds = max(_length(signal, track), 1e-9)
     by, unit = next((divisor, name) for least, divisor, name in UNITS if seconds >= least)
     names: list[str] = []
+    middles: list[float] = []
     layers: list[Spec] = []
+    top = 0
     x: Spec = {
         "type": "quantitative", "title": f"time of the signal ({unit})",
         "scale": {"domain": [0, seconds / by], "nice": False},
         "axis": {"tickCount": 6, "labelOverlap": "greedy", "labelFlush": True, "grid": False},
     }  # fmt: skip
     if signal is not None:
+        tall = max(1, TALL - len(signal.names))
         for k, name in enumerate(signal.names):
-            layers.append(_channel(signal, k, len(names), by, x))
-            names.append(name)
+            layers.append(_channel(signal, k, top, tall, by, x))
+            names, middles, top = [*names, name], [*middles, top + tall / 2], top + tall
     if track is not None:
         for name, values in (("decided", track.chosen), ("labelled", track.truth)):
             if any(value is not None for value in values):
-                layers.append(_band(track, values, classes, len(names), by, x))
-                names.append(name)
+                layers.append(_band(track, values, classes, top, by, x))
+                names, middles, top = [*names, name], [*middles, top + 0.5], top + 1
         for name, counts, color in (("wrong", track.wrong, COLORS[1]), ("missed", track.missed, COLORS[7])):
             if any(counts):
-                layers.append(_shares(track, counts, len(names), by, x, color, name))
-                names.append(name)
+                layers.append(_shares(track, counts, top, by, x, color, name))
+                names, middles, top = [*names, name], [*middles, top + 0.5], top + 1
     if signal is not None and any(signal.bad):
-        layers.append(_bad(signal, len(names), by, x))
-        names.append("bad rows")
-    ys = _y(names)
+        layers.append(_bad(signal, top, by, x))
+        names, middles, top = [*names, "bad rows"], [*middles, top + 0.5], top + 1
+    ys = _y(names, middles, top)
     for layer in layers:
         layer["encoding"]["y"] = {**ys, **layer["encoding"]["y"]}
     told = list(dict.fromkeys(classes)) if track is not None and any(v is not None for v in track.chosen) else []
@@ -54,7 +58,7 @@ def lanes_figure(run: Recorded, classes: Sequence[str]) -> Figure | None:
         name="signal",
         title="Signal and decisions",
         alt=f"Over {number(seconds / by)} {unit}: {', '.join(names)}.",
-        spec={"height": LANE * len(names), "layer": layers},
+        spec={"height": LANE * top, "layer": layers},
         head=("lane", "smallest", "largest"),
         rows=tuple(_table(signal, track)),
         note=_note(signal, track, by, unit),
@@ -62,17 +66,17 @@ def lanes_figure(run: Recorded, classes: Sequence[str]) -> Figure | None:
     )
 
 
-def _y(names: Sequence[str]) -> Spec:
+def _y(names: Sequence[str], middles: Sequence[float], high: int) -> Spec:
     """One axis for all lanes, with a name beside each."""
     texts = json.dumps([wrapped(name, NAMES) for name in names])
     return {
-        "type": "quantitative", "title": None, "scale": {"domain": [len(names), 0], "nice": False, "zero": False},
-        "axis": {"values": [k + 0.5 for k in range(len(names))], "labelExpr": f"split({texts}[floor(datum.value)], '|')",
+        "type": "quantitative", "title": None, "scale": {"domain": [high, 0], "nice": False, "zero": False},
+        "axis": {"values": list(middles), "labelExpr": f"split({texts}[indexof({list(middles)}, datum.value)], '|')",
                  "labelLimit": 0, "labelLineHeight": 13, "domain": False, "ticks": False, "grid": False},
     }  # fmt: skip
 
 
-def _channel(signal: Signal, k: int, lane: int, by: float, x: Spec) -> Spec:
+def _channel(signal: Signal, k: int, lane: int, tall: int, by: float, x: Spec) -> Spec:
     low, high = signal.low[k], signal.high[k]
     known = [v for v in (*low, *high) if v is not None]
     least, most = (min(known), max(known)) if known else (0.0, 0.0)
@@ -82,7 +86,7 @@ def _channel(signal: Signal, k: int, lane: int, by: float, x: Spec) -> Spec:
         if value is None:
             return None
         share = (value - least) / wide if wide else 0.5
-        return round(lane + 0.5 + FULL * (0.5 - share), 4)
+        return round(lane + tall * (0.5 + FULL * (0.5 - share)), 4)
 
     step = signal.step / by
     rows = [{"t": float(f"{(n + 0.5) * step:.6g}"), "a": place(a), "b": place(b)} for n, (a, b) in enumerate(zip(low, high))]

@@ -12,7 +12,7 @@ from spikebnn.page.events import confusion_figure, spread_figure
 from spikebnn.page.figure import Figure
 from spikebnn.page.lanes import lanes_figure
 from spikebnn.recorded import Recorded
-from spikebnn.units import UNKNOWN, percent, si, ticks, whole
+from spikebnn.units import UNKNOWN, lasting, percent, si, ticks, whole
 
 CLASSES = 40  # of a confusion matrix that can still be read
 BAD = {
@@ -63,6 +63,8 @@ def stream_cards(run: Recorded) -> tuple[Card, ...]:
         Card(name="Spikes per decision", value=whole(round(facts["spikes"], 1)),
              more=f"{whole(round(facts['synaptic_events']))} synaptic events"),
     ]  # fmt: skip
+    if facts.get("battery"):
+        made.insert(5, _battery(facts["battery"]))
     return tuple(made)
 
 
@@ -84,6 +86,18 @@ def _power(facts: Mapping[str, Any], plus: str) -> Card:
         return Card(name="Mean power", value=UNKNOWN, more="no published constants for a chip that stays on")
     return Card(name="Mean power", value=si(power.v, "W"),
                 more="; ".join(part for part in (ends(power, "W"), plus or "powered throughout") if part))  # fmt: skip
+
+
+def _battery(cell: Mapping[str, Any]) -> Card:
+    """How long a cell lasts, at the mean power and with power cut between decisions."""
+    if cell["life_s"] is None:
+        return Card(name="Battery", value=UNKNOWN, more=cell["title"])
+    low, high = (lasting(cell["life_s"][end]) for end in ("lo", "hi"))
+    gated = cell.get("gated_life_s")
+    more = [cell["title"], f"{low} to {high}" if low != high else ""]
+    more.append("" if gated is None else f"{lasting(gated['v'])} with power cut between decisions")
+    more.append("it cannot give that current for long" if cell["too_much"] else "")
+    return Card(name="Battery lasts", value=lasting(cell["life_s"]["v"]), more="; ".join(part for part in more if part))
 
 
 def _interval(value: Mapping[str, float] | None) -> Interval | None:
