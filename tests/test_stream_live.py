@@ -177,3 +177,4 @@ def test_a_stream_that_is_ended_gives_the_terminal_back(tmp_path, end):
     assert "interrupted" in seen
     assert "Traceback" not in seen
     assert "energy so far" in seen
+    assert " s  1        margin" not in seen  # no line for each decision beside the view

@@ -101,9 +101,9 @@ def execute(chosen: argparse.Namespace) -> int:
         if not scenario.show or decision.chosen is None or decision.name in scenario.show:
             print(line_of(decision), flush=True)
 
+    printed = lines and (screen is None or screen.file is not sys.stdout)
     with _terminated(), screen or nullcontext():
         watch: list[Watch] = [each for each in (recorder, screen) if each is not None]
-        printed = lines and (screen is None or screen.file is not sys.stdout)
         report = spikebnn.stream(
             scenario, limit=chosen.limit, on_decision=show if printed else None,
             output=decisions, checkpoint=chosen.checkpoint, resume=chosen.resume, every=chosen.every, watch=watch,
