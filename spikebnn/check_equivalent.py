@@ -91,7 +91,7 @@ class _Walk:
     """The program with what is known of each neuron so far."""
 
     def __init__(self, program: Program, network: ThresholdNetwork, state: Array) -> None:
-        self.program, self.network = program, network
+        self.program, self.network, self.bits = program, network, network.bits
         self.spread = network.encoder.ticks if network.encoder.kind == "burst" else 1
         self.first = np.array(program.first, np.int64)
         self.bit = np.full(int(self.first[-1]), NOT_PLAIN, np.int64)  # of neurons that say one bit in one tick
@@ -121,7 +121,7 @@ class _Walk:
         """Remember what a neuron says, also as one bit in one tick where it is that."""
         self.wires[number, n] = wire
         bits, weight = wire.form
-        if len(bits) == 1 and weight[0] == wire.span == wire.most == 1 and wire.shift == 0 and bits[0] < self.network.bits:
+        if len(bits) == 1 and weight[0] == wire.span == wire.most == 1 and wire.shift == 0 and bits[0] < self.bits:
             at = int(self.first[number]) + n
             self.bit[at], self.tick[at] = bits[0], wire.tick
 
@@ -171,6 +171,8 @@ class _Walk:
 
     def merged(self, number: int) -> tuple[I64, I64, I64]:
         """The axons of a core that several neurons feed, all of them known, with the bit of each and its tick."""
+        if self.merges.plain:
+            return (np.zeros(0, np.int64),) * 3
         routes, count = self.routes[number].astype(np.int64), self.program.cores[number].axons
         source = self.first[routes[:, 0]] + routes[:, 1]
         there = self.done[source] & ~self.unknown(number)[routes[:, 3]]
