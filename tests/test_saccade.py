@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikebnn.encoders import EventFrames
 from spikebnn.errors import InputError
-from spikebnn.stream import SourcePlan
+from spikebnn.stream import SourcePlan, training_frames
 from spikebnn.stream.code import EventCoder
 from spikebnn.stream.sources import Block, open_source
 from spikebnn.stream.sources.saccade import PATH, SACCADE, _moved, swept, thresholds
@@ -110,3 +110,20 @@ def test_no_cut_of_events_changes_a_row_its_label_or_where_a_recording_begins(da
     alone = [EventFrames(4, 3, 0.005)(events[segments == s]) for s in sorted(set(segments.tolist()))]
     assert [bits for bits, *_ in whole] == np.concatenate(alone).tolist()
     assert [label for _, label, _ in whole] == [s * 10 for s, part in zip(sorted(set(segments.tolist())), alone) for _ in part]
+
+
+def test_recordings_of_a_camera_have_labels_from_their_folders_and_begin_anew(tmp_path):
+    import event_stream
+
+    sent = np.zeros(6, event_stream.dvs_dtype)
+    sent["t"], sent["x"], sent["on"] = np.arange(6) * 1000, np.arange(6), True
+    for kind in ("left", "right"):
+        (tmp_path / kind).mkdir()
+        with event_stream.Encoder(str(tmp_path / kind / "a.es"), "dvs", 8, 6) as encoder:
+            encoder.write(sent)
+    told = training_frames(
+        {"source": {"file": str(tmp_path), "labels": "folder"}, "encoder": [{"name": "event-frames", "bin": "2ms"}],
+         "window": {"rows": 3, "hop": 3}, "report": {"classes": ["left", "right"]}}
+    )  # fmt: skip
+    assert told.y.tolist() == [0, 1]
+    assert told.x.sum(axis=(1, 2)).tolist() == [6, 6]

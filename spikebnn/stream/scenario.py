@@ -53,7 +53,7 @@ KEYS: dict[str, dict[str, str]] = {
     "report": {"classes": "texts", "show": "texts", "beside": "text", "battery": "text"},
 }  # fmt: skip
 REQUIRED = {"": ("source", "network"), "source": ("file",)}
-FOLDER_ENDINGS = (".wav", ".flac", ".ogg", ".csv", ".tsv", ".npz", ".edf")
+FOLDER_ENDINGS = (".wav", ".flac", ".ogg", ".csv", ".tsv", ".npz", ".edf", ".bdf", ".aedat4", ".es")
 Naming = Callable[[str, str], str]
 
 

@@ -27,6 +27,7 @@ class Many:
         self.name, self.channels, self.rate = f"{len(plan.files)} recordings", first.channels, first.rate
         self.exact, self.regular, self.live, self.events = first.exact, first.regular, False, first.events
         self.full_scale = first.full_scale
+        self.frame = getattr(first, "frame", (0, 0))  # of a camera
 
     def blocks(self, position: Position) -> Iterator[Block]:
         for number in range(int(position.get("file", 0)), len(self._plans)):
@@ -69,6 +70,7 @@ class Labelled:
             inner.events,
             inner.full_scale,
         )
+        self.frame = getattr(inner, "frame", (0, 0))  # of a camera
         self._folder = Path(plan.file).parent.name if labels == FOLDER else None
         self._path = None if labels == FOLDER else labels
         self._marks = [] if self._path is None else read_marks(self._path)
