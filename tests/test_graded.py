@@ -29,6 +29,7 @@ from spikebnn.simulate.blas import BlasSession
 from spikebnn.simulate.kept import Kept
 from spikebnn.simulate.wiring import wire
 from spikebnn.target import Target
+from spikebnn.targets import load_target
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork, execute
 from tests.strategies_mapper import mapper_readout, mapper_run, mapper_target
 from tests.strategies_program import make_core, make_program, program_any, program_bits
@@ -106,6 +107,18 @@ def test_a_graded_split_costs_one_tick_and_frames_follow_at_once() -> None:
     assert (deep.period, deep.latency) == (1, 3)
     for other in ("exact", "radix", "radix3"):
         assert split(network, target, Recipe(split=other)).period > 5
+
+
+def test_a_fan_in_beyond_a_core_of_loihi_2_takes_one_tick_more() -> None:
+    """6,272 inputs, where a core hears 4,096: two numbers for each neuron, and a frame every tick."""
+    rng = np.random.default_rng(0)
+    network = _wide(rng.choice([-1, 1], (16, 6272)), rng.integers(-40, 40, 16))
+    program = _mapped(network, load_target("loihi2-sim"), Recipe())
+    assert program.header["split"]["method"] == "graded"
+    assert (program.period, program.latency, program.first[-1]) == (1, 3, 64)  # 16 neurons hold the scores
+    x = rng.integers(0, 2, (40, 6272))
+    got = registry.simulator("bitwise").load(program).frames(x[:, None].astype(np.uint8)).sums
+    np.testing.assert_array_equal(got, execute(network, x)[1])
 
 
 def test_auto_takes_numbers_where_a_target_has_them() -> None:
