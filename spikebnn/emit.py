@@ -54,6 +54,7 @@ def _header(
         "split": dict(partition.price),
         "notes": list(partition.notes),
         "merged": dict(partition.merged),
+        "shared": dict(partition.shared),
         "lower_bound_cores": partition.lower_bound,
         "bound": dict(partition.bound),
         "placement": {"method": placement.method, **placement.price},

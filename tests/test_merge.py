@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 import spikebnn
+from spikebnn.cli.facts import facts_of, text_of
 from spikebnn.emit import check_emit, check_equivalent, check_program, emit
 from spikebnn.errors import CheckError
 from spikebnn.fit import find_violations
@@ -115,6 +116,8 @@ def test_a_pool_takes_no_neuron_and_no_tick_where_axons_merge() -> None:
     assert program.latency == before.latency - 1
     assert program.header["merged"] == {"pool": 4}
     assert [layer.role for layer in program.layers if layer.name == "pool"] == ["merged"]
+    line = "pools      fused into what they read, without a neuron or a tick: pool (4 neurons)"
+    assert line in text_of(facts_of(program)).splitlines()
     assert "pool: 4 of 4 neurons are axons that all of their inputs feed, and take no core" in program.header["notes"]
     assert sum(core.neurons for core in program.cores) == sum(core.neurons for core in before.cores) - 4
 
@@ -133,7 +136,9 @@ def test_pools_that_the_host_reads_are_neurons_that_hear_one_axon_each() -> None
     program = mapped(network, target)
     inputs = mapper_inputs(network, 6, 1)
     np.testing.assert_array_equal(mapper_run(program, inputs)[0], execute(network, inputs)[1])
-    assert merged_axons(program) == 2
+    assert merged_axons(program) == program.header["shared"]["pool"] == 2
+    line = "pools      one axon for all that they read: pool (2 neurons)"
+    assert line in text_of(facts_of(program)).splitlines()
 
 
 def test_each_source_sends_its_own_packet_and_the_axon_is_on_once() -> None:

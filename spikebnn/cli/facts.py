@@ -46,6 +46,7 @@ def facts_of(program: Program) -> dict[str, Any]:
         "placement": _plain(program.header.get("placement", {})),
         "split": _plain(program.header.get("split", {})),
         "merged": _plain(program.header.get("merged", {})),
+        "shared": _plain(program.header.get("shared", {})),
         "layers": rows,
         "findings": _plain(program.header.get("findings", ())),
     }
@@ -70,7 +71,7 @@ def text_of(facts: dict[str, Any]) -> str:
         f"neurons    {facts['neurons']}{extra}",
         f"inputs     {facts['inputs']} bits ({facts['input_code']})",
         f"time       {pace(facts['ticks_per_frame'])}, its answer after {ticks(facts['latency_ticks'])}",
-        *_merged(facts.get("merged", {})),
+        *_merged(facts.get("merged", {}), facts.get("shared", {})),
         *_split(facts.get("split", {})),
         *_traffic(facts.get("placement") if facts["cores"] else None),
         f"program    sha256 {facts['program'][:16]}",
@@ -83,12 +84,14 @@ def text_of(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _merged(pools: dict[str, int]) -> list[str]:
-    """Pools without neurons, layer by layer; nothing where there are none."""
-    if not pools:
-        return []
-    which = ", ".join(f"{name} ({count} neurons)" for name, count in pools.items())
-    return [f"pools      fused into what they read, without a neuron or a tick: {which}"]
+def _merged(pools: dict[str, int], shared: dict[str, int]) -> list[str]:
+    """Pools without neurons, and pools whose inputs share an axon, layer by layer; nothing where there are none."""
+    told = [
+        f"{which}: " + ", ".join(f"{name} ({count} neurons)" for name, count in found.items())
+        for which, found in (("fused into what they read, without a neuron or a tick", pools),
+                             ("one axon for all that they read", shared)) if found
+    ]  # fmt: skip
+    return [f"{'pools' if k == 0 else '':11}{text}" for k, text in enumerate(told)]
 
 
 def _split(price: dict[str, Any]) -> list[str]:

@@ -417,13 +417,14 @@ def _partition(
     at = by_signal[np.searchsorted(says[by_signal], read.rows[:, 1])]
     shard = np.searchsorted(first, at, side="right") - 1
     outputs = np.stack([read.rows[:, 0], shard, at - first[shard]], axis=1).reshape(-1, 3)
+    merged, shared = _pools(plan, shards)
     return Partition(
-        banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=_layers(plan, shards),
+        banks=plan.banks, shards=tuple(shards), routes=door(routes, "int32", None, 5), layers=_layers(plan, shards, merged),
         inputs=network.inputs, period=plan.period, latency=latest(plan.banks, read.rows[:, 1].astype(np.int64)),
         readout="membrane" if read.kind == "membrane" else "spikes", outputs=door(outputs, "int32", None, 3),
         base=door(read.base, "int32", None), price=_price(network, lowered, plan, shards, routes, read.kind, target),
-        notes=_notes(plan, shards), lower_bound=bound.cores,
-        bound=bound.shares, merged=MappingProxyType({name: n for name, n in plan.fused.items() if n}),
+        notes=_notes(plan, shards, merged), lower_bound=bound.cores,
+        bound=bound.shares, merged=merged, shared=shared,
     )
 
 
@@ -450,25 +451,44 @@ def _price(
     })
 
 
-def _layers(plan: Schedule, shards: Sequence[Shard]) -> tuple[ProgramLayer, ...]:
+def _layers(plan: Schedule, shards: Sequence[Shard], merged: Mapping[str, int]) -> tuple[ProgramLayer, ...]:
     """The layers; the role "merged" is that of a layer whose neurons are all axons."""
     placed = {plan.banks[part.bank].layer for shard in shards for part in shard.parts}
     return tuple(
-        replace(layer, role="merged") if plan.fused.get(layer.name) and index not in placed else layer
+        replace(layer, role="merged") if layer.name in merged and index not in placed else layer
         for index, layer in enumerate(plan.layers)
     )
 
 
-def _notes(plan: Schedule, shards: Sequence[Shard]) -> tuple[str, ...]:
+def _pools(plan: Schedule, shards: Sequence[Shard]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Pools whose axons stand for them, and pools that are neurons which hear such an axon; bank by bank."""
+    merged: dict[str, int] = {}
+    shared: dict[str, int] = {}
+    for merge in plan.banks:
+        if merge.role != MERGE:
+            continue
+        found = {True: [np.zeros(0, np.int32)], False: [np.zeros(0, np.int32)]}
+        for shard in shards:
+            for part in shard.parts:
+                own = (part.source >= merge.first) & (part.source < merge.first + merge.neurons)
+                if own.any():
+                    found[plan.banks[part.bank].name == merge.name].append(part.source[own])
+        for counts, which in ((shared, True), (merged, False)):
+            if many := len(np.unique(np.concatenate(found[which]))):
+                counts[merge.name] = counts.get(merge.name, 0) + many
+    return MappingProxyType(merged), MappingProxyType(shared)
+
+
+def _notes(plan: Schedule, shards: Sequence[Shard], merged: Mapping[str, int]) -> tuple[str, ...]:
     there = np.zeros(plan.signals, bool)
     there[column_signals(plan.banks, shards)] = True
     notes = []
     for bank in plan.banks:
-        merged = plan.fused.get(bank.name, 0) if bank.role == "whole" else 0
-        if merged:
+        axons = merged.get(bank.name, 0) if bank.role == "whole" else 0
+        if axons:
             how = "are axons that all of their inputs feed, and take no core"
-            notes.append(f"{bank.name}: {merged} of {bank.neurons} neurons {how}")
-        gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum()) - merged
+            notes.append(f"{bank.name}: {axons} of {bank.neurons} neurons {how}")
+        gone = bank.neurons - int(there[bank.first : bank.first + bank.neurons].sum()) - axons
         if gone > 0 and bank.role in ("whole", "aggregate"):
             notes.append(f"{bank.name}: {gone} of {bank.neurons} neurons are never read or never change, and take no core")
     return tuple(notes)

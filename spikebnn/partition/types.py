@@ -165,6 +165,7 @@ class Partition:
     lower_bound: int = 0  # cores below which no mapping of these neurons can go
     bound: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # cores that each resource asks for
     merged: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # layer -> neurons that are axons
+    shared: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # layer -> neurons that hear one axon
 
 
 def used(synapses: Synapses) -> Synapses:
