@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from spikebnn.errors import InputError
 from spikebnn.program import Program
 from spikebnn.target import Target
+from spikebnn.targets import load_target, target_names
 
 GIVE_IT = "give the file it was mapped with: --target FILE"
+
+
+def target_of(program: Program, named: str | None, how: str = "name it: --target") -> Target:
+    """The target that is named, else the one that the program was mapped for; InputError where that is a user's own file."""
+    if named is None and program.target not in target_names():
+        raise InputError(
+            f"the program was mapped for {program.target!r}, a target file of your own; {how} {program.target}.toml"
+        )
+    return load_target(named or program.target)
 
 
 def check_mapped_for(program: Program, target: Target, remedy: str = GIVE_IT) -> None:

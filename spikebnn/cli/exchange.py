@@ -16,9 +16,9 @@ from pathlib import Path
 import spikebnn
 from spikebnn import data
 from spikebnn.cli.parser import positive
-from spikebnn.cli.run import _known
 from spikebnn.cli.screen import answer, busy
 from spikebnn.errors import InputError
+from spikebnn.mapped_for import target_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def execute(chosen: argparse.Namespace) -> int:
         raise InputError("--python runs SANA-FE and --result reads what it wrote elsewhere; give one of them")
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
-    target = spikebnn.load_target(chosen.target or _known(program.target))
+    target = target_of(program, chosen.target)
     python = None if chosen.result else foreign.interpreter(chosen.python)
     if python is not None:
         with busy(chosen, f"SANA-FE runs {len(frames.x)} frames"):

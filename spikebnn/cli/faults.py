@@ -22,7 +22,7 @@ from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import answer, as_json, busy, check_output, write
 from spikebnn.fault_curve import MISSING, fault_curve
 from spikebnn.faults import KINDS
-from spikebnn.mapped_for import check_mapped_for
+from spikebnn.mapped_for import check_mapped_for, target_of
 from spikebnn.recorded import curves_document
 from spikebnn.sbnn import digest
 
@@ -54,7 +54,7 @@ def execute(chosen: argparse.Namespace) -> int:
     wanted = asked(chosen.sweep)
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
-    target = spikebnn.load_target(chosen.target or program.target)
+    target = target_of(program, chosen.target)
     check_mapped_for(program, target)
     curves = []
     for kind, rates in wanted:

@@ -15,7 +15,7 @@ from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import answer, as_json, busy, check_output, colored, write
 from spikebnn.detail import detail
 from spikebnn.errors import InputError
-from spikebnn.mapped_for import check_mapped_for
+from spikebnn.mapped_for import check_mapped_for, target_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def execute(chosen: argparse.Namespace) -> int:
         raise InputError(f"--detail is a number of frames, 0 or more, not {chosen.detail}")
     frames = data.load(chosen.data, chosen.limit)
     program = spikebnn.load(chosen.program)
-    target = spikebnn.load_target(chosen.target or _known(program.target))
+    target = target_of(program, chosen.target)
     check_mapped_for(program, target)
     with busy(chosen, f"running {len(frames.x)} frames in {chosen.simulator}"):
         run = spikebnn.run(program, frames.x, simulator=chosen.simulator)
@@ -80,12 +80,3 @@ def execute(chosen: argparse.Namespace) -> int:
         write(chosen.html, page.html(score, closer, f"{Path(chosen.program).stem} on {Path(chosen.data).stem}"))
     answer(chosen, spikebnn.report(score, color=colored()).rstrip(), score.to_json().rstrip())
     return 0
-
-
-def _known(name: str) -> str:
-    """The name of the target that a program was mapped for, if it can be found by that name."""
-    if name not in spikebnn.target_names():
-        raise InputError(
-            f"the program was mapped for {name!r}, a target file of your own; name it: --target {name}.toml"
-        )
-    return name

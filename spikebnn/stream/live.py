@@ -75,7 +75,7 @@ class LiveView:
         """Know what will be shown."""
         self.opened = opened
         self.mine = _last_layer(opened.program)
-        self.began = time.perf_counter()
+        self.began = time.perf_counter() - opened.waited()
 
     def rows(self, rows: Rows) -> None:
         """Keep the last readings."""
@@ -127,7 +127,7 @@ class LiveView:
         """What the picture says, as it is now."""
         assert self.opened is not None
         rate, bill = self.opened.facts.rate, totals.bill
-        wall = time.perf_counter() - self.began
+        wall = time.perf_counter() - self.began - self.opened.waited()  # the host's own work
         right = None if totals.confusion is None else float(totals.confusion.trace() / max(1, totals.confusion.sum()))
         self.facts = {
             "windows": totals.windows, "bad": totals.bad, "late": totals.late, "accuracy": right,

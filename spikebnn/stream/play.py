@@ -16,7 +16,7 @@ from spikebnn.encoders import Encoder, EventFrames
 from spikebnn.encoders.registry import tables
 from spikebnn.errors import InputError
 from spikebnn.faults import Faults
-from spikebnn.mapped_for import check_mapped_for
+from spikebnn.mapped_for import check_mapped_for, target_of
 from spikebnn.program import Program
 from spikebnn.simulate import Answer, registry
 from spikebnn.simulate.kept import Kept, remembers
@@ -35,7 +35,7 @@ from spikebnn.stream.totals import Totals
 from spikebnn.stream.watch import Batch, Opened, Watch
 from spikebnn.stream.window import Windows
 from spikebnn.target import Target
-from spikebnn.targets import load_target, target_names
+from spikebnn.targets import load_target
 
 EVERY = 1.0  # seconds of the host between checkpoints
 
@@ -162,7 +162,7 @@ class _Stream:
         self.totals = Totals(plan, self.program, target, self.facts)
         self.before, self.done = 0.0, 0  # seconds of signal and windows that were run before this call
         opened = Opened(plan=plan, program=self.program, target=target, facts=self.facts, shape=self.shape,
-                        live=self.source.live)  # fmt: skip
+                        live=self.source.live, waited=lambda: waited(self.source))  # fmt: skip
         for each in watch:
             each.begin(opened)
         self.began, self.cpu, self.waited = time.perf_counter(), time.process_time(), waited(self.source)
@@ -310,7 +310,7 @@ def mapped(plan: Scenario) -> tuple[Program, Target]:
     """The program and its target."""
     if plan.program:
         program = sbnn.load(plan.network)
-        target = load_target(plan.target or _known(program.target))
+        target = target_of(program, plan.target, "name it as the target:")
         check_mapped_for(program, target, "name the target file it was mapped with")
         return program, target
     import spikebnn  # the stream is a user of the public call
@@ -318,15 +318,6 @@ def mapped(plan: Scenario) -> tuple[Program, Target]:
     assert plan.target is not None
     target = load_target(plan.target)
     return spikebnn.map(plan.network, target), target
-
-
-def _known(name: str) -> str:
-    """The name of the target that a program was mapped for, if it can be found by that name."""
-    if name not in target_names():
-        raise InputError(
-            f"the program was mapped for {name!r}, a target file of your own; name it as the target: {name}.toml"
-        )
-    return name
 
 
 def coding(plan: Scenario, source: Source) -> tuple[Encoder | None, float]:

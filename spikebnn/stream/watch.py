@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ class Opened:
     facts: Facts
     shape: Shape
     live: bool  # rows come as they are sensed
+    waited: Callable[[], float]  # seconds that a live source has waited for rows, up to now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
