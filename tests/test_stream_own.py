@@ -89,3 +89,16 @@ def test_recordings_whose_clocks_begin_anew_lose_no_row(tmp_path, capsys, times)
     np.savez(tmp_path / "both.npz", x=two[:, None], t=two, part=np.repeat([0, 1], 20))
     source = {"file": str(tmp_path / "both.npz"), "times": times, "time": "t", "segments": "part"}
     np.testing.assert_allclose(training_frames({**plan, "source": source}).x[:, :, 0], told, atol=1e-6)
+
+
+def test_the_kind_of_a_source_is_named_where_its_name_does_not_tell(tmp_path, capsys):
+    climate(tmp_path / "logger.dat", 0, 60)
+    net = str(ROOT / "examples" / "shuttle" / "net.pt")
+    command = ["stream", "--source", str(tmp_path / "logger.dat"), "--net", net, "-t", "loihi-sim", "--window", "3",
+               "--columns", "temperature,humidity,co2", "--summary"]  # fmt: skip
+    assert cli.main(command) == 2
+    assert "or name the kind of source" in capsys.readouterr().err
+    assert cli.main([*command, "--kind", "csv"]) == 0
+    assert "20 decisions of 20 windows" in capsys.readouterr().out
+    assert cli.main([*command, "--kind", "cvs"]) == 2
+    assert "--kind must be one of aedat, csv, edf, es, lines, npz, saccade, synthetic, wav, found 'cvs'" in capsys.readouterr().err

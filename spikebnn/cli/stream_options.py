@@ -16,6 +16,7 @@ from spikebnn.encoders import parse, spec
 from spikebnn.errors import InputError
 from spikebnn.faults import Faults
 from spikebnn.stream import Scenario, load_scenario, scenario_of
+from spikebnn.stream.sources import known as known_sources
 
 OPTIONS = {
     "file": "--source",
@@ -34,6 +35,9 @@ def source_options(group: Any) -> None:
         "--labels",
         metavar="NAME",
         help="column or array of labels; folder; annotations; or a .csv with start,stop,label",
+    )
+    group.add_argument(
+        "--kind", metavar="NAME", help=f"where the file's name does not tell: {', '.join(sorted(known_sources()))}"
     )
     group.add_argument("--classes", metavar="A,B,...", help="names of the classes, in the network's order")
     group.add_argument(
@@ -137,8 +141,8 @@ def plan_of(chosen: argparse.Namespace) -> Scenario:
 
 def _raw(chosen: argparse.Namespace, files: Sequence[str] | None) -> dict[str, Any]:
     """The options as a table of the form of a scenario's file."""
-    plain = ("rate", "labels", "time", "unit", "times", "segments", "scale", "separator", "decimal", "policy", "longest",
-             "overflow", "duration", "noise")  # fmt: skip
+    plain = ("kind", "rate", "labels", "time", "unit", "times", "segments", "scale", "separator", "decimal", "policy",
+             "longest", "overflow", "duration", "noise")  # fmt: skip
     source: dict[str, Any] = {key: getattr(chosen, key) for key in plain if getattr(chosen, key) is not None}
     if files is not None:
         source["file"] = files[0] if len(files) == 1 else list(files)
