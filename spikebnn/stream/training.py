@@ -12,9 +12,9 @@ from spikebnn.arrays import Array
 from spikebnn.data import Frames
 from spikebnn.errors import InputError
 from spikebnn.faults import Faults
+from spikebnn.stream.parts import coding
 from spikebnn.stream.pipeline import Feed, settle
 from spikebnn.stream.plan import Scenario
-from spikebnn.stream.play import coding
 from spikebnn.stream.scenario import load_scenario, scenario_of
 from spikebnn.stream.sources import open_source
 
