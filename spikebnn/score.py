@@ -295,7 +295,7 @@ def _layers(run: Run, program: Program, cores: tuple[CoreScore, ...]) -> tuple[L
             LayerScore(
                 name=layer.name,
                 role=layer.role,
-                where="cores" if placed else "host",
+                where="cores" if placed or layer.role == "merged" else "host",
                 cores=len(held),
                 neurons=layer.neurons,
                 placed=placed,

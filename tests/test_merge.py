@@ -199,3 +199,10 @@ def test_pools_of_trained_networks_are_those_of_the_framework_in_every_simulator
     frames = more_input(x, 12).numpy()
     certificate = spikebnn.verify(program, network, frames, simulators=["reference", "bitwise"])
     assert certificate.equal, certificate.reason()
+
+
+def test_the_report_shows_a_fused_pool_on_the_cores_without_a_neuron() -> None:
+    program = mapped(pooled(), ONE)
+    run = spikebnn.run(program, np.ones((2, 36), np.float32))
+    layer = next(layer for layer in spikebnn.score(run, program, ONE).layers if layer.name == "pool")
+    assert (layer.role, layer.where, layer.neurons, layer.placed, layer.cores) == ("merged", "cores", 4, 0, 0)
