@@ -52,3 +52,13 @@ def aligned(size: int, dtype: DTypeLike) -> Array:
     raw = np.zeros(size + 64 // item, dtype)
     skip = (-raw.ctypes.data % 64) // item
     return raw[skip : skip + size]
+
+
+def distinct(bits: Array) -> tuple[I64, I64, I64]:
+    """The different rows of a 0/1 matrix: where each stands first, how often it does, and which of them each row is."""
+    packed = np.packbits(np.asarray(bits, dtype=bool), axis=1)
+    if not packed.shape[1]:
+        packed = np.zeros((len(bits), 1), np.uint8)
+    whole = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()  # one value a row: compared as bytes
+    _, first, which, count = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
+    return first, count, which.ravel()

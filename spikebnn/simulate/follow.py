@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import I64, U64, Array, aligned
+from spikebnn.arrays import I64, U64, Array, aligned, distinct
 from spikebnn.program import Program
 from spikebnn.simulate.arriving import Fed, joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
@@ -322,10 +322,10 @@ class _Build:
         """Groups of neurons of one core that hear the same signals."""
         first = self.sizes["wakes"]
         for member in members:
-            packed, count = np.unique(np.packbits(member.hears, axis=1), axis=0, return_counts=True)
-            for wanted, many in zip(np.unpackbits(packed, axis=1, count=len(bits)), count.tolist()):
+            place, count, _ = distinct(member.hears)
+            for wanted, many in zip(member.hears[place], count.tolist()):
                 if wanted.any():
-                    at, end, _ = (0, 0, 0) if wanted.all() else self._runs(bits[wanted == 1])
+                    at, end, _ = (0, 0, 0) if wanted.all() else self._runs(bits[wanted])
                     self.put("wakes", np.array([[at, end, member.core, many, len(bits) - wanted.sum()]]))
         return first
 

@@ -45,6 +45,7 @@ from spikebnn.simulate.rows import (
     wide,
 )
 
+SIZES = ((6, 9), (8, 10), (12, 12))  # planes that count an input class, and those for the sum over all of them
 QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neurons and their classes, then the supports
 
 
@@ -52,8 +53,8 @@ QUADS_AT = 1024  # in planes: 0 the accumulator, 512 a summand, 1024 four neuron
 def _classes(typing, rows, index, lists, quad, planes, to):
     """Count the classes of four neurons that share a support: an input's class says which of them weigh it +1.
 
-    lists[quad] holds (first, number) of classes 15, 7, 14, 6, ... 8, 0 and then how many planes a class needs. Stored
-    at word `to`: 12 planes of the sum of classes 8 to 15, and from to + 96 * (c + 1) on those of c and c + 8 together.
+    lists[quad] holds (first, number) of classes 15, 7, 14, 6, ... 8, 0 and then which of SIZES is enough. Stored at
+    word `to`: the planes of the sum of classes 8 to 15, and from to + 96 * (c + 1) on those of c and c + 8 together.
     """
 
     def make(context, builder, signature, args):
@@ -83,7 +84,7 @@ def _classes(typing, rows, index, lists, quad, planes, to):
         for k in range(12):
             write(zero, plane(top, k))
 
-        def body(planes):
+        def body(planes, most):
             made = Sum(b, data[0], data[1], None, planes)
             with cgutils.for_range(b, number(8)) as loop:
                 entry = b.gep(table, [b.mul(loop.index, number(4))])
@@ -92,7 +93,7 @@ def _classes(typing, rows, index, lists, quad, planes, to):
                     b.store(zero, p)
                 made.add(first, b.add(first, many), 32)
                 carry = zero
-                for k in range(12):
+                for k in range(most):
                     old = read(plane(top, k))
                     if k < planes:
                         own = b.load(made.p[k])
@@ -103,15 +104,13 @@ def _classes(typing, rows, index, lists, quad, planes, to):
                         carry = b.and_(old, carry)
                 made.add(second, b.add(second, more), 32)
                 goal = b.gep(top, [b.mul(b.sub(number(8), loop.index), number(96))])
-                for k in range(12):
+                for k in range(most):
                     write(b.load(made.p[k]) if k < planes else zero, plane(goal, k))
 
-        few = b.icmp_signed("<=", b.load(b.gep(table, [number(32)])), number(8))
-        with b.if_else(few) as (small, large):
-            with small:
-                body(8)
-            with large:
-                body(12)
+        size = b.load(b.gep(table, [number(32)]))
+        for kind, (planes, most) in enumerate(SIZES):
+            with b.if_then(b.icmp_signed("==", size, number(kind))):
+                body(planes, most)
         return context.get_dummy_value()
 
     return types.void(rows, index, lists, types.int64, planes, types.int64), make
@@ -119,11 +118,11 @@ def _classes(typing, rows, index, lists, quad, planes, to):
 
 @nb.njit(nogil=True, boundscheck=False)
 def _four(rows, index, quads, quad, planes):
-    """How many active inputs each of four neurons weighs +1: 12 planes at word QUADS_AT + 96 * neuron."""
-    to = QUADS_AT + 384
+    """How many active inputs each of four neurons weighs +1, as planes at word QUADS_AT + 96 * neuron; returns how many."""
+    to, most = QUADS_AT + 384, SIZES[quads[quad, 32]][1]
     _classes(rows, index, quads, quad, planes, to)
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = every(np.int64(0))
-    for k in range(0, 96, 8):
+    for k in range(0, 8 * most, 8):
         store(planes, QUADS_AT + 288 + k, load(planes, to + k))
         at = to + 96 + k
         q1, q2, q3 = load(planes, at + 96), load(planes, at + 192), load(planes, at + 288)
@@ -141,6 +140,7 @@ def _four(rows, index, quads, quad, planes):
         store(planes, QUADS_AT + 96 + k, s)
         c7, s = full(r1, r3, c7)
         store(planes, QUADS_AT + k, s)
+    return most
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -209,6 +209,7 @@ def _tick(
     """One tick of jobs[0] to jobs[1]: gather the active axons, integrate, leak, fire, reset, floor, and count."""
     zero, all_ones = every(np.int64(0)), every(np.int64(-1))
     here = (tick % slots) * slot_words
+    most = np.int64(12)  # planes of the last four neurons
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
         silent = _silent(tick, j, ring, slots, slot_words, rows, awake, job, inputs, sources)
@@ -244,15 +245,18 @@ def _tick(
             if silent:  # the sum is 0, whichever way it is made
                 support, ready, constant, last = -1, -1, 0, segment
             elif neurons[n, 16] >= 0:
-                _four(rows, index, quads, neurons[n, 16], planes)
+                most = _four(rows, index, quads, neurons[n, 16], planes)
             # the sum over active synapses, as planes 0 to width-1 of the accumulator
             fresh = True
-            if ready >= 0:  # twice those weighed +1, less all of the support
+            unread = mode == 0 and neurons[n, 11] == 0  # memoryless, and nobody wants its membrane
+            if ready >= 0 and unread:
+                pass
+            elif ready >= 0:  # twice those weighed +1, less all of the support
                 carry, more = zero, zero
                 for k in range(width):
                     carry, value = full(differ(load(planes, support + 8 * k), all_ones), more, carry)
                     store(planes, 8 * k, value)
-                    more = load(planes, ready + 8 * k) if k < 12 else zero
+                    more = load(planes, ready + 8 * k) if k < most else zero
                 fresh = False
             elif support >= 0:
                 flip = every(neurons[n, 7])
@@ -277,10 +281,18 @@ def _tick(
                     for k in range(shift + got, width):
                         carry, value = half(load(planes, 8 * k), carry)
                         store(planes, 8 * k, value)
-            if fresh:
+            if fresh and ready < 0:
                 for k in range(width):
                     store(planes, 8 * k, zero)
-            if mode == 0 and neurons[n, 11] == 0:  # memoryless, and nobody wants its membrane
+            if ready >= 0 and unread:  # the same, compared as it is made
+                bound = constant + leak - threshold
+                carry, over, more, value = zero, zero, zero, zero
+                for k in range(width):
+                    carry, value = full(differ(load(planes, support + 8 * k), all_ones), more, carry)
+                    over, value = full(value, every(-((bound >> k) & 1)), over)
+                    more = load(planes, ready + 8 * k) if k < most else zero
+                spike = differ(value, all_ones)
+            elif unread:
                 bound = constant + leak - threshold
                 carry = zero
                 for k in range(width - 1):

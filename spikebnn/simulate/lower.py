@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikebnn.arrays import I64, Array
+from spikebnn.arrays import I64, Array, distinct
 from spikebnn.program import FORGETS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
@@ -47,7 +47,7 @@ class Plan:
     neurons: I64  # (neurons, 20)
     segments: I64  # (segments, 3): first in index, number, shift
     index: Array  # (entries,); input rows of the job, inverted ones behind, a zero row last
-    quads: I64  # (quads, 33): first and number of 16 input classes, and planes that one needs
+    quads: I64  # (quads, 33): first and number of 16 input classes, and how many planes they need
     supports: I64  # (supports, 3): first in index, number, word in planes
     events: (
         I64  # (groups, 6): first in event_index, number, start, per axon event, per synaptic event, is spikes
@@ -274,9 +274,9 @@ class _Build:
             first, count, row = self.lists.add(wanted.reshape(-1, weight.shape[1]), 2 * weight.shape[1])
             rows = np.zeros((len(four) * 16, 2), np.int64)
             rows[row] = np.stack([first, count], axis=1)
-            both = wanted.sum(axis=2).reshape(-1, 8, 2).sum(axis=2).max(axis=1)
-            planes = np.where(both < 256, 8, 12)
-            base = self.put("quads", np.concatenate([rows.reshape(len(four), 32), planes[:, None]], axis=1))
+            both, whole = wanted.sum(axis=2).reshape(-1, 8, 2).sum(axis=2).max(axis=1), size[member[0]]
+            enough = np.where((both < 64) & (whole < 512), 0, np.where((both < 256) & (whole < 1024), 1, 2))
+            base = self.put("quads", np.concatenate([rows.reshape(len(four), 32), enough[:, None]], axis=1))
             table[four[:, 0], QUAD] = base + np.arange(len(four))
             table[four, READY] = QUADS_AT + 96 * np.arange(4)
             taken[four] = True
@@ -285,8 +285,7 @@ class _Build:
     def _supports(self, weight: Array, able: Array) -> tuple[Array, Array]:
         """Number of each neuron's shared support within the job, and its word in `planes`; -1 for none."""
         support = np.full(len(weight), NO_SUPPORT)
-        _, which = np.unique(np.packbits(weight != 0, axis=1), axis=0, return_inverse=True)
-        which = which.ravel()
+        _, _, which = distinct(weight != 0)
         often = np.bincount(which[able], minlength=len(weight))[which] >= SHARED[0]
         patterns, at, inverse = np.unique(which[able & often], return_index=True, return_inverse=True)
         if len(patterns):
@@ -365,8 +364,9 @@ class _Build:
         hears[neuron, inverse[axon]] = True
         starts = self.program.cores[number].start[some]
         for value in np.unique(starts).tolist():
-            packed, count = np.unique(np.packbits(hears[starts == value], axis=1), axis=0, return_counts=True)
-            wanted = np.unpackbits(packed, axis=1, count=hears.shape[1])
+            own = hears[starts == value]
+            first_of, count, _ = distinct(own)
+            wanted = own[first_of]
             at, entries, row = self.event_lists.chunk(wanted, 0, zero)
             start = np.full(len(row), 0 if self.collapsed else value)
             self.put("wakes", np.stack([at, entries, start, count[row]], axis=1))

@@ -198,19 +198,28 @@ class Sum:
         value.align = 64
         return value
 
-    def full(self, k, x, y):
-        """Add two rows to plane k; the carry belongs to plane k + 1."""
+    def reduce(self, k, rows):
+        """Add an even number of rows to plane k; returns the carries, half as many, which belong to plane k + 1.
+
+        The plane comes last, so that the rows are summed while the block before is still at work on it.
+        """
+        carries = []
+        while len(rows) > 2:
+            carries.append(majority_of(self.b, *rows[:3]))
+            rows = [*rows[3:], odd_of(self.b, *rows[:3])]
         old = self.b.load(self.p[k])
-        self.b.store(odd_of(self.b, old, x, y), self.p[k])
-        return majority_of(self.b, old, x, y)
+        self.b.store(odd_of(self.b, old, *rows), self.p[k])
+        return [*carries, majority_of(self.b, old, *rows)]
 
     def block(self, k, size):
         """Add `size` rows, a power of two; the carry belongs to plane log2(size)."""
-        if size == 2:
-            return self.full(0, self.take(k), self.take(self.b.add(k, ir.Constant(I64, 1))))
-        first = self.block(k, size // 2)
-        second = self.block(self.b.add(k, ir.Constant(I64, size // 2)), size // 2)
-        return self.full(size.bit_length() - 2, first, second)
+        if size <= 8:
+            plane, rows = 0, [self.take(self.b.add(k, ir.Constant(I64, n))) for n in range(size)]
+        else:
+            plane, rows = 3, [self.block(self.b.add(k, ir.Constant(I64, n)), 8) for n in range(0, size, 8)]
+        while len(rows) > 1:
+            plane, rows = plane + 1, self.reduce(plane, rows)
+        return rows[0]
 
     def ripple(self, k, carry):
         for plane in self.p[k:]:
