@@ -341,7 +341,7 @@ def test_doctor_names_a_simulator_that_cannot_be_used_and_why(capsys, monkeypatc
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [far])
     text = told(capsys, "doctor")
     assert "  far       not here: the simulator far cannot be loaded: No module named 'a_package_that" in text
-    assert "  reference 26 of 26 probes passed" in text
+    assert "  reference 29 of 29 probes passed" in text
 
 
 def test_doctor_fails_when_a_probe_does(capsys, monkeypatch):
