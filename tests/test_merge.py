@@ -6,16 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
 
 import spikebnn
 from spikebnn.cli.facts import facts_of, text_of
 from spikebnn.emit import check_emit, check_equivalent, check_program, emit
-from spikebnn.errors import CheckError
+from spikebnn.errors import CheckError, ImportRefused
 from spikebnn.fit import find_violations
 from spikebnn.importers import from_module
 from spikebnn.partition import check_partition, split
+from spikebnn.pipeline import thresholds
 from spikebnn.place import place
 from spikebnn.program import Program
 from spikebnn.recipe import Recipe
@@ -30,7 +34,7 @@ from tests.strategies_mapper import (
     mapper_target,
     mapper_targets,
 )
-from tests.zoo import member, more_input
+from tests.zoo import BConv, BLinear, member, more_input, sign_detach, signs
 
 
 def mapped(network: ThresholdNetwork, target: Target, way: str = "auto") -> Program:
@@ -206,3 +210,20 @@ def test_the_report_shows_a_fused_pool_on_the_cores_without_a_neuron() -> None:
     run = spikebnn.run(program, np.ones((2, 36), np.float32))
     layer = next(layer for layer in spikebnn.score(run, program, ONE).layers if layer.name == "pool")
     assert (layer.role, layer.where, layer.neurons, layer.placed, layer.cores) == ("merged", "cores", 4, 0, 0)
+
+
+class _Added(nn.Module):
+    """Two signs that are added, and then pooled: three levels that no single bit tells apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.fc = BConv(2, 4, 1, bias=False), BConv(2, 4, 1, bias=False), BLinear(36, 10, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = sign_detach(self.a(x) + 0.5) + sign_detach(self.b(x) + 0.5)
+        return self.fc(sign_detach(F.max_pool2d(y, 2) + 0.5).flatten(1))
+
+
+def test_a_pool_over_added_signs_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ImportRefused, match="else pool before the addition, or behind a sign"):
+        thresholds(_Added(), example_input=signs(5, 2, 6, 6))

@@ -257,8 +257,8 @@ def pool_bits(where: str, source: Bits, members: I64, shape: tuple[int, ...], na
     if not source.nested:
         raise ImportRefused(
             f"layer '{where}': a max pool over sums of bits (digits of an input, or sign outputs that were added) is not a "
-            "logic function of those bits; take --input uint8-thermometer for an input, and pool before the addition, or behind "
-            "a sign, else"
+            "logic function of those bits; take --input uint8-thermometer for an input; else pool before the addition, or "
+            "behind a sign"
         )
     if not np.isnan(held[members >= 0]).all():
         raise ImportRefused(f"layer '{where}': a max pool over padded constants is not supported; pad after the pool")
