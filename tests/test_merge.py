@@ -10,7 +10,6 @@ import torch
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
 import spikebnn
 from spikebnn.cli.facts import facts_of, text_of
@@ -221,7 +220,7 @@ class _Added(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = sign_detach(self.a(x) + 0.5) + sign_detach(self.b(x) + 0.5)
-        return self.fc(sign_detach(F.max_pool2d(y, 2) + 0.5).flatten(1))
+        return self.fc(sign_detach(nn.functional.max_pool2d(y, 2) + 0.5).flatten(1))
 
 
 def test_a_pool_over_added_signs_is_refused_with_what_to_do() -> None:
