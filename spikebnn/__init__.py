@@ -41,7 +41,7 @@ _PUBLIC = {
     # the frozen types at the doors
     "Network": "spikebnn.network",
     "ThresholdNetwork": "spikebnn.threshold",
-    "Target": "spikebnn.target",
+    "Target": "spikebnn.targets.target",
     "Recipe": "spikebnn.recipe",
     "Program": "spikebnn.program",
     "Run": "spikebnn.run",
@@ -83,9 +83,9 @@ if TYPE_CHECKING:  # the same once more, for type checkers and editors
     from spikebnn.simulate import run as run
     from spikebnn.simulate.recurrent import recurrent as recurrent
     from spikebnn.stream import stream as stream
-    from spikebnn.target import Target as Target
     from spikebnn.targets import load_target as load_target
     from spikebnn.targets import target_names as target_names
+    from spikebnn.targets.target import Target as Target
     from spikebnn.threshold import ThresholdNetwork as ThresholdNetwork
     from spikebnn.verify import verify as verify
 

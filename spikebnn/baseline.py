@@ -10,7 +10,7 @@ from functools import cache
 from spikebnn.interval import Interval, interval
 from spikebnn.score import Score
 from spikebnn.shelf import shelf
-from spikebnn.target import Quantity
+from spikebnn.targets.target import Quantity
 from spikebnn.units import whole
 
 if sys.version_info >= (3, 11):

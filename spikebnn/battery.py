@@ -12,7 +12,7 @@ from typing import Any
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, interval
 from spikebnn.shelf import shelf
-from spikebnn.target import Quantity
+from spikebnn.targets.target import Quantity
 from spikebnn.units import lasting, si, span
 
 if sys.version_info >= (3, 11):

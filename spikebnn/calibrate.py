@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from spikebnn.energy.voltage import at_voltage
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly, interval, total
 from spikebnn.shelf import shelf
 from spikebnn.tables import Page, table
-from spikebnn.target import Quantity, Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Quantity, Target
 from spikebnn.units import si, span
-from spikebnn.voltage import at_voltage
 
 if sys.version_info >= (3, 11):
     import tomllib

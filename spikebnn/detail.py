@@ -12,6 +12,7 @@ import numpy as np
 
 from spikebnn.arrays import F64, U8, Array, pack_bits, unpack_bits
 from spikebnn.encode import encode
+from spikebnn.energy.traffic import traffic
 from spikebnn.errors import InputError
 from spikebnn.labels import checked
 from spikebnn.program import Program
@@ -19,8 +20,7 @@ from spikebnn.run import Counts, Run
 from spikebnn.simulate import registry
 from spikebnn.simulate.layout import feed
 from spikebnn.simulate.wiring import last_tick
-from spikebnn.target import Target
-from spikebnn.traffic import traffic
+from spikebnn.targets.target import Target
 
 SCHEMA = "spikebnn.detail/1"
 FRAMES = 8  # whose spikes are kept, if they fit
@@ -154,7 +154,7 @@ def _latency(run: Run, program: Program, target: Target) -> tuple[Spread | None,
 
 
 def frame_seconds(counts: Counts, program: Program, target: Target) -> tuple[F64 | None, str]:
-    """Each frame's time from presentation to answer at best guesses, by the rule of `spikebnn.timing`; and how it is known.
+    """Each frame's time from presentation to answer at best guesses, by the rule of `energy.timing`; and how it is known.
 
     Seconds (frames,); None where the time does not depend on the frame, or where nobody published it.
     """

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from spikebnn.arrays import I32, U8, Array, door, pack_bits
-from spikebnn.check_program import check_emit, check_equivalent, check_program
+from spikebnn.checks.program import check_emit, check_equivalent, check_program
 from spikebnn.partition.types import INPUTS, Bank, Part, Partition, Shard, layout
 from spikebnn.place import Placement
 from spikebnn.program import Core, Plane, Program
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, Readout, Synapses, ThresholdNetwork
 
 __all__ = ["check_emit", "check_equivalent", "check_program", "emit"]

@@ -15,8 +15,8 @@ from spikebnn.partition.types import Partition
 from spikebnn.pipeline import Source, bits_seen, thresholds
 from spikebnn.recipe import Recipe
 from spikebnn.split import KINDS
-from spikebnn.target import Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from spikebnn.arrays import U8
 from spikebnn.partition.plan import make_plan
 from spikebnn.partition.types import Violation
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 __all__ = ["Violation", "find_violations"]

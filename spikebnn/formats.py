@@ -9,7 +9,7 @@ from spikebnn.interval import Interval
 from spikebnn.partition.memory import index_bits, run_bits, weight_bits
 from spikebnn.program import Core, Program
 from spikebnn.run import Counts
-from spikebnn.target import SynapseRule, Target
+from spikebnn.targets.target import SynapseRule, Target
 
 
 def connected(core: Core) -> Array:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spikebnn.target import Quantity
+from spikebnn.targets.target import Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from spikebnn.errors import InputError
 from spikebnn.program import Program
-from spikebnn.target import Target
 from spikebnn.targets import load_target, target_names
+from spikebnn.targets.target import Target
 
 GIVE_IT = "give the file it was mapped with: --target FILE"
 

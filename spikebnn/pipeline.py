@@ -13,7 +13,7 @@ import numpy as np
 
 from spikebnn import simulate
 from spikebnn.arrays import U8
-from spikebnn.check_program import check_emit
+from spikebnn.checks.program import check_emit
 from spikebnn.emit import emit
 from spikebnn.encode import encode
 from spikebnn.errors import FitError, InputError
@@ -26,8 +26,8 @@ from spikebnn.partition.types import Partition, Violation
 from spikebnn.place import Load, check_placement, measured, place
 from spikebnn.program import Program
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Finding, ThresholdNetwork, execute
 
 Source = str | Path | Network | Any

@@ -10,7 +10,7 @@ from typing import Any
 
 from spikebnn.detail import Spread
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve
+from spikebnn.faults.curve import FaultCurve
 
 STREAM, CURVES = "spikebnn.stream/1", "spikebnn.faults/1"  # schemas
 Numbers = tuple[float | None, ...]

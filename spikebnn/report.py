@@ -8,9 +8,9 @@ from pathlib import Path
 
 from spikebnn.baseline import baseline_refs, beside, loss_line
 from spikebnn.energy import INCLUDED, NONE, UNKNOWN, Energy, Item
+from spikebnn.energy.sensitivity import sensitivity_line
 from spikebnn.errors import InputError
 from spikebnn.score import Score
-from spikebnn.sensitivity import sensitivity_line
 from spikebnn.tables import Page, Table, render, table
 from spikebnn.units import percent, si, span, ticks, whole
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spikebnn.arrays import F64, I64, Array
-from spikebnn.check_equivalent import check_equivalent
+from spikebnn.checks.equivalent import check_equivalent
 from spikebnn.divergence import Divergence, wrong_spike, wrong_sum
 from spikebnn.encode import decode, encode
 from spikebnn.errors import CheckError, InputError, NotEqualError

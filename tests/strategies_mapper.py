@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikebnn.arrays import Array, unpack_bits
 from spikebnn.program import CLEAR, FORGETS, GRADED, SATURATE, SUBTRACT, ZERO, Program
-from spikebnn.target import CoreLimits, FanRule, NeuronRule, SynapseRule, Target, Topology
+from spikebnn.targets.target import CoreLimits, FanRule, NeuronRule, SynapseRule, Target, Topology
 from spikebnn.threshold import NO_TAP, Encoder, Layer, Readout, Synapses, ThresholdNetwork
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from spikebnn.calibrate import FIT, HELD, UNSTATED, Prediction, calibration_refs, page, predictions
 from spikebnn.cli import main
+from spikebnn.energy.voltage import PADS, at_voltage
 from spikebnn.errors import InputError, TargetError
 from spikebnn.interval import Interval
 from spikebnn.tables import FORMS, render
 from spikebnn.targets import load_target
-from spikebnn.voltage import PADS, at_voltage
 
 # Powers that IBM measured, in mW: Akopyan 2015, Fig. 17 (0.8 V) and section VII (0.75 V, corners), Merolla 2014 (72 mW)
 MEASURED = {

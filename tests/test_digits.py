@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikebnn.check_program import check_emit
+from spikebnn.checks.program import check_emit
 from spikebnn.emit import emit
 from spikebnn.errors import FitError
 from spikebnn.partition import split

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.cli import main
-from spikebnn.duty import IDLE_SPIKES, Duty, at_rate
 from spikebnn.energy import UNKNOWN, Energy, energy
+from spikebnn.energy.duty import IDLE_SPIKES, Duty, at_rate
+from spikebnn.energy.sensitivity import UNCOUNTED, sensitivity, sensitivity_line
+from spikebnn.energy.timing import Timing, timing
 from spikebnn.errors import InputError
 from spikebnn.score import score
-from spikebnn.sensitivity import UNCOUNTED, sensitivity, sensitivity_line
-from spikebnn.target import Target
 from spikebnn.targets import load_target
-from spikebnn.timing import Timing, timing
+from spikebnn.targets.target import Target
 from tests.strategies_energy import core, counts, program, programs, run
 
 

@@ -16,7 +16,7 @@ from spikebnn.partition import check_partition, split
 from spikebnn.place import check_placement, place
 from spikebnn.program import ZERO, Program
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import ThresholdNetwork, execute
 from tests.strategies_mapper import (
     mapper_fan_out,

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.energy import INCLUDED, NONE, UNKNOWN, combine, energy
+from spikebnn.energy.timing import timing
+from spikebnn.energy.traffic import active_updates, traffic
 from spikebnn.formats import connected
 from spikebnn.interval import Interval, exactly
 from spikebnn.program import ProgramLayer
 from spikebnn.run import Counts
 from spikebnn.simulate import layout
 from spikebnn.simulate.reference import Reference
-from spikebnn.target import hops, tile_shape
 from spikebnn.targets import load_target, target_names
-from spikebnn.timing import timing
-from spikebnn.traffic import active_updates, traffic
+from spikebnn.targets.target import hops, tile_shape
 from tests.strategies_energy import core, counts, program, programs
 from tests.strategies_program import program_any, program_layered
 

@@ -15,8 +15,8 @@ import spikebnn
 from spikebnn.arrays import unpack_bits
 from spikebnn.cli import main
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve, fault_curve
 from spikebnn.faults import KINDS, Faults
+from spikebnn.faults.curve import FaultCurve, fault_curve
 from spikebnn.program import NO_FLOOR, NONE
 from spikebnn.simulate import registry
 from spikebnn.simulate.kept import Kept, remembers

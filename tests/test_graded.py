@@ -28,8 +28,8 @@ from spikebnn.simulate import registry
 from spikebnn.simulate.blas import BlasSession
 from spikebnn.simulate.kept import Kept
 from spikebnn.simulate.wiring import wire
-from spikebnn.target import Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork, execute
 from tests.strategies_mapper import mapper_readout, mapper_run, mapper_target
 from tests.strategies_program import make_core, make_program, program_any, program_bits

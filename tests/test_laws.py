@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from spikebnn.check_program import check_emit
+from spikebnn.checks.program import check_emit
 from spikebnn.emit import emit
 from spikebnn.encode import decode, encode
 from spikebnn.errors import FitError

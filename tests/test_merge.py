@@ -23,7 +23,7 @@ from spikebnn.place import place
 from spikebnn.program import Program
 from spikebnn.recipe import Recipe
 from spikebnn.simulate.registry import simulator
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork, execute
 from tests.strategies_mapper import (
     mapper_inputs,

@@ -20,7 +20,7 @@ from spikebnn import data
 from spikebnn.cli import main
 from spikebnn.detail import SCHEMA, Detail, detail, raster_bits, spread
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve, Point
+from spikebnn.faults.curve import FaultCurve, Point
 from spikebnn.page import faults_html, html, read, stream_html
 from spikebnn.page.charts import figures
 from spikebnn.page.costs import energy_figure

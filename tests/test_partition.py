@@ -16,7 +16,7 @@ from spikebnn.partition.plan import cost_of
 from spikebnn.partition.settle import merged, settle
 from spikebnn.program import SUBTRACT
 from spikebnn.recipe import Recipe
-from spikebnn.target import SynapseRule, Target
+from spikebnn.targets.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Encoder, Layer, Synapses, ThresholdNetwork, execute, sums
 from tests.strategies_mapper import (
     mapper_fan_out,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import spikebnn
 from spikebnn import data
+from spikebnn.energy.traffic import check_traffic, traffic
 from spikebnn.errors import CheckError, FitError, InputError
 from spikebnn.partition import Partition, split
 from spikebnn.place import ORDERS, PLACERS, Load, Placement, check_placement, measured, place
@@ -28,10 +29,9 @@ from spikebnn.place.walk import walk
 from spikebnn.program import Program
 from spikebnn.recipe import Recipe
 from spikebnn.run import Counts
-from spikebnn.target import Quantity, Target, Topology, hops, tile_shape
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Quantity, Target, Topology, hops, tile_shape
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork
-from spikebnn.traffic import check_traffic, traffic
 from tests.strategies_mapper import mapper_network, mapper_readout, mapper_target
 from tests.strategies_program import program_any
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import spikebnn
+from spikebnn.energy.traffic import traffic
 from spikebnn.fold import fold
 from spikebnn.simulate import registry
 from spikebnn.threshold import execute
-from spikebnn.traffic import traffic
 from tests.strategies_mapper import mapper_target
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "scale.py"

@@ -14,15 +14,15 @@ import torch
 import spikebnn
 from spikebnn import battery, cli
 from spikebnn.data import Frames
-from spikebnn.duty import at_rate
 from spikebnn.energy import energy
+from spikebnn.energy.duty import at_rate
+from spikebnn.energy.timing import timing
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly
 from spikebnn.nn import float32
 from spikebnn.stream import load_scenario, stream, training_frames
 from spikebnn.stream.beside import load_beside
 from spikebnn.targets import load_target
-from spikebnn.timing import timing
 
 SIX = ("basic_motions", "japanese_vowels", "shuttle", "plaid", "ecg", "fashion_events")
 LIMITS = {"fashion_events": 32, "shuttle": 6000, "plaid": 2000}  # windows that are simulated; of the others all

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.score import Score, score
-from spikebnn.score_json import READ, SCHEMA
+from spikebnn.score.file import READ, SCHEMA
 from spikebnn.shelf import shelf
 from spikebnn.targets import load_target, target_names
 from tests.strategies_energy import core, program, programs, run

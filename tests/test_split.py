@@ -27,8 +27,8 @@ from spikebnn.simulate import registry
 from spikebnn.split import KINDS, cut_taps, lossless
 from spikebnn.split.radix import busy, digits_of
 from spikebnn.split.sums import Wide
-from spikebnn.target import Quantity, Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Quantity, Target
 from spikebnn.threshold import Encoder, Layer, Synapses, ThresholdNetwork, execute
 from spikebnn.verify import verify
 from tests.strategies_mapper import mapper_readout, mapper_run, mapper_target

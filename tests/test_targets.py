@@ -11,9 +11,9 @@ import pytest
 from spikebnn.baseline import baseline_refs, baselines
 from spikebnn.errors import InputError, TargetError
 from spikebnn.shelf import shelf
-from spikebnn.target_numbers import KINDS
-from spikebnn.target_schema import CHOICES, SECTIONS
 from spikebnn.targets import load_target, target_names
+from spikebnn.targets.numbers import KINDS
+from spikebnn.targets.schema import CHOICES, SECTIONS
 
 SHIPPED = (
     "loihi-sim", "loihi-sim-davies2018", "loihi-sim-sanafe2025", "loihi2-sim", "ranc-sim", "tiny-list", "tiny-test",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import table
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve, check_kind
+from spikebnn.faults.curve import FaultCurve, check_kind
 
 
 def curve_options(group: argparse._ArgumentGroup, *, required: bool = False) -> None:

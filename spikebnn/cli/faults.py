@@ -20,8 +20,8 @@ from spikebnn import data
 from spikebnn.cli.curves import asked, curve_options, text_of
 from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import answer, as_json, busy, check_output, write
-from spikebnn.fault_curve import MISSING, fault_curve
 from spikebnn.faults import KINDS
+from spikebnn.faults.curve import MISSING, fault_curve
 from spikebnn.mapped_for import check_mapped_for, target_of
 from spikebnn.recorded import curves_document
 from spikebnn.sbnn import digest

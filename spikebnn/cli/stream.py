@@ -31,8 +31,8 @@ from spikebnn.cli.parser import positive
 from spikebnn.cli.screen import answer, as_json, busy, check_output, write
 from spikebnn.cli.stream_options import plan_of, source_options, window_options
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve
 from spikebnn.faults import KINDS
+from spikebnn.faults.curve import FaultCurve
 from spikebnn.recorded import Recorded
 from spikebnn.stream import Decision, Recorder, Scenario, StreamReport, Watch, sweep
 from spikebnn.stream.decisions import ENDINGS

@@ -16,7 +16,7 @@ from typing import Any
 import spikebnn
 from spikebnn.cli.screen import answer, colored, table
 from spikebnn.errors import InputError
-from spikebnn.target import Quantity, Target
+from spikebnn.targets.target import Quantity, Target
 
 _FORMS = ("text", "markdown", "csv", "latex")
 

@@ -22,7 +22,7 @@ from spikebnn.exchange.trace import Trace, stream
 from spikebnn.mapped_for import check_mapped_for
 from spikebnn.program import Program
 from spikebnn.sbnn import digest
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 __all__ = [
     "Opinion",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikebnn.exchange.slots import Slots
-from spikebnn.target import Quantity, Target
+from spikebnn.targets.target import Quantity, Target
 
 PRICED = ("synaptic_event", "neuron_idle", "neuron_active", "spike", "message", "hop_x", "hop_y")
 

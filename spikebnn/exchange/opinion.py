@@ -9,14 +9,14 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.energy import KNOWN, PER_TICK, energy
+from spikebnn.energy.traffic import traffic
 from spikebnn.exchange.chip import unpriced
 from spikebnn.exchange.limits import memoryless
 from spikebnn.exchange.tables import Result, counts
 from spikebnn.exchange.trace import Trace
 from spikebnn.interval import Interval, total
 from spikebnn.program import Program
-from spikebnn.target import Target
-from spikebnn.traffic import traffic
+from spikebnn.targets.target import Target
 from spikebnn.units import si, span, whole
 
 SCHEMA = "spikebnn.opinion/1"

@@ -9,7 +9,7 @@ import numpy as np
 from spikebnn.arrays import I64, Array, unpack_bits
 from spikebnn.exchange.limits import UNIT
 from spikebnn.program import MEMORYLESS, Core, Program
-from spikebnn.target import Target, tile_shape
+from spikebnn.targets.target import Target, tile_shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Slots:
     """A mesh of tiles with the program's cores where they were placed, and inputs on cores of their own beside them.
 
     An input that several tiles hear stands in each of them, so that it makes no hops: hops are counted for what
-    neurons send, as in `spikebnn.traffic`, because where inputs enter the chip is not known.
+    neurons send, as in `spikebnn.energy.traffic`, because where inputs enter the chip is not known.
     """
 
     columns: int

@@ -12,7 +12,7 @@ import numpy as np
 from spikebnn.arrays import F64, I64, U8, Array
 from spikebnn.errors import InputError
 from spikebnn.exchange.trace import Trace
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 COUNTS = ("fired", "updated", "packets", "hops", "spikes")
 ENERGIES = ("synapse_energy", "dendrite_energy", "soma_energy", "network_energy", "total_energy")

@@ -16,7 +16,7 @@ from spikebnn.simulate import registry
 from spikebnn.simulate.layout import arrivals, feed
 from spikebnn.simulate.protocol import Trace as Told
 from spikebnn.simulate.wiring import Wiring, last_tick, line_count, wire
-from spikebnn.target import Target, hops
+from spikebnn.targets.target import Target, hops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikebnn.fault_curve import FaultCurve
+from spikebnn.faults.curve import FaultCurve
 from spikebnn.page.figure import COLORS, Figure, Spec
 from spikebnn.units import percent
 

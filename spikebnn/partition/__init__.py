@@ -11,7 +11,7 @@ from spikebnn.partition.check import check_partition
 from spikebnn.partition.plan import make_plan
 from spikebnn.partition.types import INPUTS, Bank, Partition, Pulse, Shard, Violation
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 __all__ = ["INPUTS", "Bank", "Partition", "Pulse", "Shard", "Violation", "check_partition", "split"]

@@ -16,7 +16,7 @@ from spikebnn.partition.merge import MERGE
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.types import Bank
 from spikebnn.program import SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP
 
 LONG = 4096  # synapses of one signal up to which their memory is exact

@@ -8,7 +8,7 @@ from spikebnn.arrays import I64
 from spikebnn.errors import CheckError
 from spikebnn.partition.types import Bank, Part, Partition
 from spikebnn.program import SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, ThresholdNetwork
 
 FEW = 8  # patches that are looked at one by one

@@ -10,7 +10,7 @@ import numpy as np
 from spikebnn.arrays import I32, I64, Array
 from spikebnn.partition.merge import members
 from spikebnn.partition.types import INPUTS, Bank, Part, Shard, layout
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from spikebnn.arrays import I64
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.settle import Settled
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses
 
 

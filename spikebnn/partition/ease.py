@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spikebnn.partition.types import Violation
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 PLENTY = 1 << 20
 

@@ -10,7 +10,7 @@ from spikebnn.arrays import I64
 from spikebnn.partition.pack import Gap
 from spikebnn.partition.types import Bank, Part, Shard
 from spikebnn.program import SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 Bin = list[Part]  # the parts on one core
 

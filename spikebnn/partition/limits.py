@@ -9,7 +9,7 @@ import numpy as np
 from spikebnn.arrays import Array
 from spikebnn.partition.types import Bank, Shard, Violation
 from spikebnn.program import FORGETS, GRADED, MEMORYLESS, SUBTRACT, ZERO, ProgramLayer
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 FAR = 4  # times the cores that there are, from which on a network is refused by its bound alone
 _RESETS = {MEMORYLESS: "memoryless", GRADED: "memoryless", ZERO: "zero", SUBTRACT: "subtract"}

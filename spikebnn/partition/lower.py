@@ -22,7 +22,7 @@ from spikebnn.split.graded import gathered
 from spikebnn.split.kinds import KINDS
 from spikebnn.split.nest import nested
 from spikebnn.split.sums import Clipping, Sums, Wide, joined, weighed
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from spikebnn.arrays import I64
-from spikebnn.target import SynapseRule
+from spikebnn.targets.target import SynapseRule
 
 
 def weight_bits(rule: SynapseRule, largest: int) -> int:

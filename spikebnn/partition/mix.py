@@ -19,7 +19,7 @@ from spikebnn.partition.pack import Gap, pack
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.types import Bank, Part
 from spikebnn.program import SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 TIGHT = 1.02  # cores over what columns or axons fill by themselves, up to which nothing is mixed
 SHARES = (0.9, 0.875, 0.85, 0.75, 0.6)  # of a core's columns, which a bank that hears only the host may be cut to

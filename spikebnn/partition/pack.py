@@ -14,7 +14,7 @@ from spikebnn.partition.room import Room, room_of
 from spikebnn.partition.tile import Way, laid, sample, ways
 from spikebnn.partition.types import Bank, Part
 from spikebnn.program import SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP
 
 SAMPLE = 1 << 15  # keys that an order is tried on, for about so many pieces at least:

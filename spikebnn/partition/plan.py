@@ -36,7 +36,7 @@ from spikebnn.partition.types import INPUTS, Bank, Part, Partition, Shard, Viola
 from spikebnn.program import ProgramLayer
 from spikebnn.recipe import Recipe
 from spikebnn.split.kinds import lossless
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 AXON = "axon"  # a pool that is no neuron; see SHARED and ALONE

@@ -14,7 +14,7 @@ import numpy as np
 from spikebnn.arrays import F64, I32
 from spikebnn.partition.types import Bank, Shard
 from spikebnn.program import GRADED, SUBTRACT
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP
 
 HALF = 0.5

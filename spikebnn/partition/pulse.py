@@ -6,7 +6,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array
 from spikebnn.partition.types import Pulse
-from spikebnn.target import SynapseRule
+from spikebnn.targets.target import SynapseRule
 
 
 def values_of(weight: Array) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from spikebnn.recipe import Recipe
 from spikebnn.split.axons import axon_limit, cannot_split, cut_taps, tap_cost, too_many_types
 from spikebnn.split.kinds import KINDS
 from spikebnn.split.sums import Wide
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 

@@ -10,7 +10,7 @@ from spikebnn.arrays import I64
 from spikebnn.partition.memory import index_bits, run_bits, weight_bits
 from spikebnn.partition.types import Bank
 from spikebnn.program import SUBTRACT
-from spikebnn.target import SynapseRule, Target
+from spikebnn.targets.target import SynapseRule, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

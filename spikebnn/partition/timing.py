@@ -12,7 +12,7 @@ from spikebnn.arrays import I32, I64, Array
 from spikebnn.partition.merge import ALONE, SHARED, merges_of, shared_inputs
 from spikebnn.partition.types import INPUTS, Bank, Violation
 from spikebnn.program import AUXILIARY, GRADED, MEMORYLESS, NO_FLOOR, SATURATE, ProgramLayer
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

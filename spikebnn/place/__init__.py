@@ -16,7 +16,7 @@ from spikebnn.place.mesh import UNIT, Mesh, Order, Way, mesh_of, way_of, weights
 from spikebnn.place.types import Flow, Load, Placement
 from spikebnn.place.walk import check_placement
 from spikebnn.recipe import Recipe
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 __all__ = ["ORDERS", "PLACERS", "Load", "Placement", "assumed", "check_placement", "measured", "place"]
 

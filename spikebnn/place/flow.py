@@ -3,7 +3,7 @@
 A packet is one spike on one route: a neuron that feeds three axons sends three packets per spike, each on a way of
 its own. That is how both kinds of chip work that the targets describe: where a neuron has one target axon there is
 one packet (Merolla 2014, supplement S4), and where it has a list of destinations every entry is a message of its own
-(Davies 2018, constraint 3: discrete axons). Nobody's routers copy a packet on the way. `spikebnn.traffic` counts
+(Davies 2018, constraint 3: discrete axons). Nobody's routers copy a packet on the way. `spikebnn.energy.traffic` counts
 the same packets in a run.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikebnn.arrays import I64
 from spikebnn.place.types import Flow
-from spikebnn.target import Target, Topology, tile_shape
+from spikebnn.targets.target import Target, Topology, tile_shape
 
 Order = Callable[[int, int], Iterator[tuple[int, int]]]
 UNIT = 16  # what one hop in x weighs; all weights are integers

@@ -16,7 +16,7 @@ from spikebnn.arrays import F64, I64, Array
 from spikebnn.errors import CheckError
 from spikebnn.partition.types import Partition
 from spikebnn.place.types import Placement
-from spikebnn.target import Target, Topology
+from spikebnn.targets.target import Target, Topology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from spikebnn.arrays import I64
 from spikebnn.partition.memory import run_bits, weight_bits
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.types import Violation
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 

@@ -16,7 +16,7 @@ from spikebnn.partition.types import Bank, Violation, total
 from spikebnn.program import AUXILIARY, NO_FLOOR, SATURATE, SUBTRACT
 from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
 from spikebnn.split.sums import Line, Sums, Wide, said
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses
 
 

@@ -14,7 +14,7 @@ from spikebnn.partition.pulse import make_pulse, values_of
 from spikebnn.partition.types import Bank, Pulse, Violation
 from spikebnn.program import CLEAR, SATURATE, ZERO
 from spikebnn.split.axons import axon_limit, too_many_types
-from spikebnn.target import SynapseRule, Target
+from spikebnn.targets.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Synapses
 
 

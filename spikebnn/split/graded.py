@@ -24,7 +24,7 @@ from spikebnn.partition.types import Bank, Pulse, Violation, total, used
 from spikebnn.program import AUXILIARY, GRADED, NO_FLOOR, SATURATE
 from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
 from spikebnn.split.sums import Line, Sums, Wide, said, weighed
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses
 
 

@@ -13,7 +13,7 @@ from spikebnn.split.graded import graded
 from spikebnn.split.radix import radix
 from spikebnn.split.sums import Sums, Wide
 from spikebnn.split.window import window
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

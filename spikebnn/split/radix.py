@@ -31,7 +31,7 @@ from spikebnn.program import AUXILIARY, CLEAR, NO_FLOOR, SATURATE, SUBTRACT
 from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
 from spikebnn.split.burst import halves
 from spikebnn.split.sums import Line, Sums, Wide, said
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses
 
 MOST_TRIED = 64  # slices more than there must be, of which the best number is taken

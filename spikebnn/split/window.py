@@ -19,7 +19,7 @@ from spikebnn.program import AUXILIARY, CLEAR, SATURATE, SUBTRACT
 from spikebnn.split.axons import axon_limit, cut_taps, tap_cost, too_many_types
 from spikebnn.split.burst import halves
 from spikebnn.split.sums import Clipping, Line, Sums, Wide, said
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses, sums
 
 

@@ -12,7 +12,7 @@ from spikebnn.data import read_arrays
 from spikebnn.errors import InputError
 from spikebnn.interval import interval
 from spikebnn.program import Program
-from spikebnn.score_use import macs
+from spikebnn.score.use import macs
 
 ARRAYS = ("float32", "int8", "y", "macs", "parameters", "about")
 

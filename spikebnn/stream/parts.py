@@ -15,8 +15,8 @@ from spikebnn.stream.decide import Presents
 from spikebnn.stream.pipeline import rate_of
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.sources import Source
-from spikebnn.target import Target
 from spikebnn.targets import load_target
+from spikebnn.targets.target import Target
 
 
 def mapped(plan: Scenario) -> tuple[Program, Target]:

@@ -14,7 +14,7 @@ import numpy as np
 from spikebnn.arrays import F64, Array, pack_bits
 from spikebnn.detail import Spread, frame_seconds, layer_name, spread
 from spikebnn.encode import decode
-from spikebnn.fault_curve import FaultCurve
+from spikebnn.faults.curve import FaultCurve
 from spikebnn.recorded import Excerpt, Layer, Recorded, Signal, Track
 from spikebnn.stream.binned import Binned, Thinned
 from spikebnn.stream.plan import POLICIES

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 from spikebnn.errors import InputError
-from spikebnn.fault_curve import FaultCurve, Trial, check_kind, point
+from spikebnn.faults.curve import FaultCurve, Trial, check_kind, point
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.play import stream
 from spikebnn.stream.report import StreamReport

@@ -11,8 +11,9 @@ import numpy as np
 from spikebnn.arrays import I64
 from spikebnn.battery import battery
 from spikebnn.battery import facts as battery_facts
-from spikebnn.duty import at_rate
 from spikebnn.energy import Energy, Item, citations, combine, energy
+from spikebnn.energy.duty import at_rate
+from spikebnn.energy.timing import Timing
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly, interval
 from spikebnn.program import Program
@@ -21,8 +22,7 @@ from spikebnn.stream.beside import Beside, load_beside, rivals
 from spikebnn.stream.decide import BAD, LATE
 from spikebnn.stream.plan import Scenario
 from spikebnn.stream.report import Facts, StreamReport
-from spikebnn.target import Target
-from spikebnn.timing import Timing
+from spikebnn.targets.target import Target
 
 MOST_CLASSES = 1000  # beyond this no table of truth against decision is kept
 COUNTS = ("rows", "windows", "bad", "late", "held", "decisions", "spikes", "events", "classes")

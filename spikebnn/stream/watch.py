@@ -16,7 +16,7 @@ from spikebnn.stream.report import Facts, StreamReport
 from spikebnn.stream.samples import Rows
 from spikebnn.stream.totals import Totals
 from spikebnn.stream.window import Windows
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

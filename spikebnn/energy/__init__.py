@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from spikebnn.energy.traffic import Traffic, active_updates, traffic
 from spikebnn.formats import indexed_events
 from spikebnn.interval import Interval, exactly, interval, total
 from spikebnn.program import Program
 from spikebnn.run import Counts
-from spikebnn.target import Quantity, Target
-from spikebnn.traffic import Traffic, active_updates, traffic
+from spikebnn.targets.target import Quantity, Target
 from spikebnn.units import percent
 
 KNOWN, NONE, INCLUDED, UNKNOWN = "known", "none", "included", "unknown"

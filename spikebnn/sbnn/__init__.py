@@ -7,7 +7,7 @@ know. Every member is stored, not compressed, and dated 1980-01-01:
     NAME.npy          one NumPy array (format 1.0, C order, little endian) per entry of "arrays", sorted by name
 
 The archive's comment holds the sha256 of manifest.json, which holds the sha256 of every array file; that
-one number is the program's digest. `spikebnn.manifest` says which arrays there are. Nothing is pickled.
+one number is the program's digest. `spikebnn.sbnn.manifest` says which arrays there are. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import numpy as np
 
 from spikebnn.arrays import Array
 from spikebnn.errors import InputError
-from spikebnn.manifest import flatten, rebuild
 from spikebnn.program import GRADED, Program
+from spikebnn.sbnn.manifest import flatten, rebuild
 
 FORMAT, VERSION = "spikebnn program", 2
 MANIFEST = "manifest.json"

@@ -13,8 +13,8 @@ from typing import Any
 
 from spikebnn.errors import TargetError
 from spikebnn.shelf import shelf
-from spikebnn.target import Target
-from spikebnn.target_schema import SECTIONS, build
+from spikebnn.targets.schema import SECTIONS, build
+from spikebnn.targets.target import Target
 
 if sys.version_info >= (3, 11):
     import tomllib

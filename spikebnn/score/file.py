@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from spikebnn.duty import Duty
 from spikebnn.energy import Energy, Item
+from spikebnn.energy.duty import Duty
+from spikebnn.energy.sensitivity import sensitivity
+from spikebnn.energy.timing import Timing
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval
 from spikebnn.score import Agreement, CoreScore, LayerScore, Score
-from spikebnn.score_use import Use
-from spikebnn.sensitivity import sensitivity
-from spikebnn.target import Quantity
-from spikebnn.timing import Timing
+from spikebnn.score.use import Use
+from spikebnn.targets.target import Quantity
 
 SCHEMA = "spikebnn.score/2"  # mappings/schema/score.schema.json says what is in it
 READ = ("spikebnn.score/1", SCHEMA)  # files of the first version lack _ADDED and the shares of items

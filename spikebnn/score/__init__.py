@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import Array
-from spikebnn.duty import Duty, at_rate
 from spikebnn.energy import Energy, energy
+from spikebnn.energy.duty import Duty, at_rate
+from spikebnn.energy.timing import Timing, timing
+from spikebnn.energy.traffic import check_traffic, traffic
 from spikebnn.errors import InputError
 from spikebnn.formats import connected
 from spikebnn.labels import checked
@@ -17,11 +19,9 @@ from spikebnn.mapped_for import check_mapped_for, is_file_of
 from spikebnn.network import Network
 from spikebnn.program import Program
 from spikebnn.run import Run
-from spikebnn.score_use import Use, footprint, macs, use_of
-from spikebnn.target import Target
+from spikebnn.score.use import Use, footprint, macs, use_of
 from spikebnn.targets import load_target, target_names
-from spikebnn.timing import Timing, timing
-from spikebnn.traffic import check_traffic, traffic
+from spikebnn.targets.target import Target
 
 WEIGHTED = ("linear", "addmm", "mm", "bmm", "matmul", "conv1d", "conv2d", "convolution")
 
@@ -103,7 +103,7 @@ class Score:
     use: dict[str, Use]
     host: tuple[str, ...]  # what runs outside the cores, in words
     active_updates: int | None = None  # with input; None where not counted
-    rate: float | None = None  # frames per second that the user named; see `spikebnn.duty`
+    rate: float | None = None  # frames per second that the user named; see `spikebnn.energy.duty`
 
     @property
     def hybrid(self) -> bool:
@@ -124,15 +124,15 @@ class Score:
         return None if self.rate is None else at_rate(self.energy, self.timing, self.rate)
 
     def to_json(self) -> str:
-        """This score as JSON text of schema spikebnn.score/2; see `spikebnn.score_json`."""
-        from spikebnn.score_json import to_json
+        """This score as JSON text of schema spikebnn.score/2; see `spikebnn.score.file`."""
+        from spikebnn.score.file import to_json
 
         return to_json(self)
 
     @staticmethod
     def from_json(text: str, where: str = "the score") -> Score:
         """Undo `to_json`; raises InputError with a sentence about what is wrong with the text."""
-        from spikebnn.score_json import from_json
+        from spikebnn.score.file import from_json
 
         return from_json(text, where)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, interval
-from spikebnn.target import Quantity, Target
+from spikebnn.targets.target import Quantity, Target
 
 PADS = ("chip_crossing",)  # paid on a supply of their own
 

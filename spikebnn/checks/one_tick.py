@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.check_forms import CHANGES, claim, repeats
+from spikebnn.checks.forms import CHANGES, claim, repeats
 from spikebnn.program import MEMORYLESS, Core
 from spikebnn.threshold import NO_TAP, ThresholdNetwork
 

@@ -13,7 +13,7 @@ from spikebnn.interval import Interval
 from spikebnn.place.walk import walked
 from spikebnn.program import Program
 from spikebnn.run import Counts
-from spikebnn.target import Target, tile_shape
+from spikebnn.targets.target import Target, tile_shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +37,7 @@ class Traffic:
 def traffic(counts: Counts, program: Program, target: Target) -> Traffic:
     """Messages and hops of a run: neuron spikes times routes, from the positions of the cores.
 
-    Hops are those of `spikebnn.target.hops`, for all routes at once.
+    Hops are those of `spikebnn.targets.target.hops`, for all routes at once.
 
     Input messages are the axon events that routes do not explain. Two messages that meet on one axon in one tick are
     one axon event, so with such meetings the figure is too low.

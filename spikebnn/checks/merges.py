@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.check_forms import CHANGES, Form, claim, repeats, summed
+from spikebnn.checks.forms import CHANGES, Form, claim, repeats, summed
 from spikebnn.threshold import NO_TAP, ThresholdNetwork
 
 

@@ -7,8 +7,8 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from spikebnn.target import CoreLimits, FanRule, NeuronRule, Source, SynapseRule, Target, Topology
-from spikebnn.target_numbers import mistyped, provenance, quantities, show, texts_of, unknown_keys
+from spikebnn.targets.numbers import mistyped, provenance, quantities, show, texts_of, unknown_keys
+from spikebnn.targets.target import CoreLimits, FanRule, NeuronRule, Source, SynapseRule, Target, Topology
 
 Tree = Mapping[str, Any]
 
@@ -66,7 +66,7 @@ VOLTAGE = {
     "nominal": "V",  # supply at which the costs hold
     "lowest": "V",
     "highest": "V",
-    "leakage_slope": "1/V",  # of the logarithm of the leakage current; see `spikebnn.voltage`
+    "leakage_slope": "1/V",  # of the logarithm of the leakage current; see `spikebnn.energy.voltage`
 }
 CHOICES = (
     "topology.chips",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikebnn.energy.traffic import traffic
 from spikebnn.interval import Interval, interval, total
 from spikebnn.program import Program
 from spikebnn.run import Counts
-from spikebnn.target import Target
-from spikebnn.traffic import traffic
+from spikebnn.targets.target import Target
 
 NEEDED = ("synaptic_event", "neuron_idle", "neuron_active", "spike", "message", "message_in")
 

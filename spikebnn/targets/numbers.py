@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from spikebnn.target import Quantity
+from spikebnn.targets.target import Quantity
 
 Tree = Mapping[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spikebnn.energy import KNOWN, PER_TICK, UNKNOWN, Energy, Item
+from spikebnn.energy.timing import Timing
 from spikebnn.errors import InputError
 from spikebnn.interval import Interval, exactly, interval
-from spikebnn.timing import Timing
 from spikebnn.units import pace, si
 
 IDLE_SPIKES = "spikes that neurons make without input in the ticks between frames"

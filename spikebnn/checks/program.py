@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.check_equivalent import check_equivalent
-from spikebnn.check_forms import in_order
+from spikebnn.checks.equivalent import check_equivalent
+from spikebnn.checks.forms import in_order
 from spikebnn.errors import CheckError
 from spikebnn.program import (
     CLEAR,
@@ -21,7 +21,7 @@ from spikebnn.program import (
     Core,
     Program,
 )
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 from spikebnn.threshold import ThresholdNetwork
 
 __all__ = ["check_emit", "check_equivalent", "check_program"]

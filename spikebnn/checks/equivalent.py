@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spikebnn.arrays import I64, Array, unpack_bits
-from spikebnn.check_counts import counted_at_once, sent_at_once
-from spikebnn.check_forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
-from spikebnn.check_merges import Merges, merged
-from spikebnn.check_one_tick import OneTick
+from spikebnn.checks.counts import counted_at_once, sent_at_once
+from spikebnn.checks.forms import Digits, Form, changing, claim, constants, form_of, in_order, summed
+from spikebnn.checks.merges import Merges, merged
+from spikebnn.checks.one_tick import OneTick
 from spikebnn.program import CLEAR, GRADED, MEMORYLESS, SATURATE, SUBTRACT, ZERO, Core, Program
 from spikebnn.threshold import ThresholdNetwork
 

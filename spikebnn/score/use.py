@@ -8,7 +8,7 @@ import numpy as np
 
 from spikebnn.formats import connected, list_bits
 from spikebnn.program import AUXILIARY, SUBTRACT, Program
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from spikebnn.labels import checked
 from spikebnn.program import Program
 from spikebnn.simulate import Answer, registry
 from spikebnn.simulate.kept import Kept
-from spikebnn.target import Target
+from spikebnn.targets.target import Target
 
 DROPOUT = "sensor-dropout"
 MISSING = ("skip", "zero")  # what becomes of a frame with missing readings

@@ -114,7 +114,7 @@ class Target:
     neuron: NeuronRule
     timing: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
     energy: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
-    voltage: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))  # see `spikebnn.voltage`
+    voltage: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))  # see `spikebnn.energy.voltage`
     included: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # cost -> where it is contained
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))  # "core.neurons" -> source
     refs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # source key -> citation

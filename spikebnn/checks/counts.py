@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from spikebnn.arrays import I64, Array
-from spikebnn.check_forms import Form, claim
+from spikebnn.checks.forms import Form, claim
 from spikebnn.program import GRADED, SUBTRACT, Core
 
 

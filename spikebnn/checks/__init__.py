@@ -1,0 +1,1 @@
+"""The strangers: what checks a program shares no code with what made it."""
