@@ -589,6 +589,16 @@ def test_irregular_rows_may_be_resampled():
     assert counts["gap"] == 10
 
 
+@pytest.mark.parametrize("times", ["grid", "linear"])
+def test_a_recording_whose_first_row_has_no_time_begins_with_its_second(times):
+    when = np.array([0.1, 0.2, 0.3, NAN, 0.2, 0.3])
+    segments = np.array([0, 0, 0, 1, 1, 1])
+    whole = Block(values=when[:, None] * 0 + 1, times=when, segments=segments, position={})
+    rows, counts = cleaned([whole], times=times)
+    assert counts["late"] == 1
+    assert rows.fresh.tolist().count(True) >= 1
+
+
 @st.composite
 def messy(draw):
     """A recording with everything wrong, and cuts."""

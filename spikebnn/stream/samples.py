@@ -181,13 +181,15 @@ class Samples:
     ) -> tuple[Rows | None, Array | None]:
         last, slot = self.last_time, self.next - 1
         slots = np.full(len(times), -1)
+        anew = False  # a recording has begun, and none of its rows has a slot yet
         for k, time in enumerate(times.tolist()):  # each depends on the one before
+            anew |= bool(fresh[k])
             step = _step(last, time, self.rate)
-            if step == 0 and math.isfinite(time) and (fresh[k] or self._set_back(time, last)):
+            if step == 0 and math.isfinite(time) and (anew or self._set_back(time, last)):
                 step, fresh[k] = 1, True
             if step > 0:
                 slot += step
-                slots[k], last, self.behind = slot, time, 0
+                slots[k], last, self.behind, anew = slot, time, 0, False
         self.last_time = last
         good = slots >= 0
         self._late(good, times)
@@ -242,13 +244,16 @@ class Samples:
         self, times: Array, values: Array, flags: Array, fresh: Array, labels: Array | None
     ) -> tuple[Rows | None, Array | None]:
         """Between rows of one recording alone: where a fresh row lies behind the one before, the clock begins anew."""
-        anew, last = [], self.last_time
+        anew, last, begun = [], self.last_time, False
         for k, time in enumerate(times.tolist()):
-            if math.isfinite(time) and (last is None or time > last):
-                last = time
-            elif math.isfinite(time) and fresh[k]:
+            begun |= bool(fresh[k])
+            if not math.isfinite(time):
+                continue
+            if last is None or time > last:
+                last, begun = time, False
+            elif begun:
                 anew.append(k)
-                last = time
+                last, begun, fresh[k] = time, False, True
         done = []
         for start, stop in itertools.pairwise(sorted({0, *anew, len(times)})):
             some = slice(start, stop)
