@@ -54,6 +54,13 @@ def aligned(size: int, dtype: DTypeLike) -> Array:
     return raw[skip : skip + size]
 
 
+def aligned_copy(values: Array, dtype: DTypeLike) -> Array:
+    """The same numbers as another type that holds them, on a 64-byte boundary."""
+    out = aligned(len(values), dtype)
+    out[:] = values
+    return out
+
+
 def distinct(bits: Array) -> tuple[I64, I64, I64]:
     """The different rows of a 0/1 matrix: where each stands first, how often it does, and which of them each row is."""
     packed = np.packbits(np.asarray(bits, dtype=bool), axis=1)

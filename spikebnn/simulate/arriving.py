@@ -94,3 +94,11 @@ def joined(core: Core) -> Array:
     for plane in core.planes:
         out[:, plane.start : plane.stop] |= unpack_bits(plane.bits, plane.stop - plane.start) == 1
     return out
+
+
+def heard(reached: Array, which: Array, inputs: int) -> Array:
+    """Where neurons hear inputs, (neurons, inputs); axon a of `reached` (neurons, axons) is input which[a]."""
+    out = np.zeros((len(reached), inputs), bool)
+    neuron, axon = np.nonzero(reached)
+    out[neuron, which[axon]] = True
+    return out

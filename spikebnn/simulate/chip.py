@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, Array, aligned, unpack_bits
+from spikebnn.arrays import I64, U8, Array, aligned, aligned_copy, unpack_bits
 from spikebnn.errors import InputError
 from spikebnn.program import CLEAR, MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.wiring import wire
@@ -139,7 +139,10 @@ class Chip:
         self._parameters(base)
         self._synapses()
         if max(np.abs(part.astype(np.int64)).max(initial=0) for part in (self.threshold, self.scales)) <= 127:
-            self.threshold, self.scales = _bytes(self.threshold), _bytes(self.scales)
+            self.threshold, self.scales = (  # half of what a tick has to fetch
+                aligned_copy(self.threshold, np.int8),
+                aligned_copy(self.scales, np.int8),
+            )
         self._routes(base, word)
         place = self.lane[self.watch]
         order = np.argsort(place, kind="stable")
@@ -271,13 +274,6 @@ def _rests(core: Core) -> bool:
     silent = (core.reset == MEMORYLESS) & (core.threshold > core.leak) & (core.floor <= 0)
     still = (core.reset != MEMORYLESS) & (core.leak == 0)
     return bool((silent | still).all())
-
-
-def _bytes(values: Array) -> Array:
-    """The same numbers in 8 bits, half of what a tick has to fetch."""
-    out = aligned(len(values), np.int8)
-    out[:] = values
-    return out
 
 
 def _narrow(what: str, values: Array) -> None:

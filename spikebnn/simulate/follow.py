@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikebnn.arrays import I64, U64, Array, aligned, distinct
+from spikebnn.arrays import I64, U64, Array, aligned, aligned_copy, distinct
 from spikebnn.program import Program
-from spikebnn.simulate.arriving import Fed, joined, sources, weights
+from spikebnn.simulate.arriving import Fed, heard, joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
 
 BLOCK = 8  # words of a row: 512 neurons
@@ -151,16 +151,13 @@ class _Build:
             by = np.argsort(inverse, kind="stable")
             first = np.searchsorted(inverse[by], np.arange(len(keys)))
             merged = np.add.reduceat(weight[:, axon[by]], first, axis=1)
-        hears = np.zeros(merged.shape, bool)
-        neuron, synapse = np.nonzero(reached[:, axon])
-        hears[neuron, inverse[synapse]] = True
         return keys, _Member(
             core=number,
             some=some,
             axon=axon,
             input=inverse,
             weight=merged,
-            hears=hears,
+            hears=heard(reached[:, axon], inverse, len(keys)),
             counted=axon_start[axon] == start,
         )
 
@@ -382,7 +379,7 @@ class _Build:
             bit=self.signal[: self.wiring.neurons].copy(),
             lines=self.wiring.lines,
             blocks=self.blocks,
-            number=_narrow(columns.pop("number")),
+            number=aligned_copy(columns.pop("number"), np.uint16),
             **columns,
             mask=np.concatenate(self.mask),
             masks=_joined(self.masks),
@@ -407,11 +404,4 @@ def _joined(parts: list[U64]) -> U64:
     out: U64 = aligned(sum(map(len, parts)) + BLOCK, np.uint64)
     if parts:
         np.concatenate(parts, out=out[:-BLOCK])
-    return out
-
-
-def _narrow(number: I64) -> Array:
-    """Numbers of inputs in 16 bits, on a 64-byte boundary."""
-    out = aligned(len(number), np.uint16)
-    out[:] = number
     return out

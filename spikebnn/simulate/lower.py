@@ -17,7 +17,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array, distinct
 from spikebnn.program import FORGETS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
-from spikebnn.simulate.arriving import joined, sources, weights
+from spikebnn.simulate.arriving import heard, joined, sources, weights
 from spikebnn.simulate.wiring import Wiring
 
 LONGEST = 4092  # rows in one list; the kernel counts up to 4095
@@ -359,9 +359,7 @@ class _Build:
     def _wakes(self, number: int, some: Array, reached: Array, inverse: Array, zero: int) -> int:
         """Which neurons hear the same inputs, by start of the window; `reached` (neurons, axons) says where a synapse is."""
         first = self.sizes["wakes"]
-        hears = np.zeros((len(some), int(inverse.max(initial=-1)) + 1), bool)
-        neuron, axon = np.nonzero(reached)
-        hears[neuron, inverse[axon]] = True
+        hears = heard(reached, inverse, int(inverse.max(initial=-1)) + 1)
         starts = self.program.cores[number].start[some]
         for value in np.unique(starts).tolist():
             own = hears[starts == value]
