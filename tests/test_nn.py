@@ -219,3 +219,13 @@ def test_a_net_trained_with_a_fan_in_lies_on_cores_of_128_inputs_with_no_split(t
     some = frames.x[:100]
     run = spikebnn.run(program, some)
     np.testing.assert_array_equal(run.scores, spikebnn.original(tmp_path / "net.pt", some))
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11])
+def test_few_frames_and_few_epochs_train_too(epochs: int) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(bnn.BinLinear(4, 8), nn.BatchNorm1d(8), bnn.Sign(), bnn.BinLinear(8, 2), bnn.Scale(4))
+    before = [p.detach().clone() for p in net.parameters()]
+    bnn.fit(net, torch.rand(16, 4), torch.arange(16) % 2, epochs=epochs, batch=16)
+    assert all(torch.isfinite(p).all() for p in net.parameters())
+    assert any((a != b).any() for a, b in zip(before, net.parameters()))

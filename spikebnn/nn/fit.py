@@ -24,7 +24,9 @@ def fit(model: nn.Module, x: Tensor, y: Tensor, *, epochs: int, lr: float = 2e-2
     if steps == 0:
         raise ValueError(f"{len(x)} frames do not fill one batch of {batch}; choose a smaller batch")
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * steps, pct_start=0.1)
+    every = epochs * steps
+    rise = 0.1 if every > 10 else 0.0  # the scheduler divides by the length of the rise, which 10 steps leave at 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=every, pct_start=rise)
     draw = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         model.train()
