@@ -19,6 +19,7 @@ from spikebnn.program import MEMORYLESS
 from spikebnn.threshold import NO_TAP, Synapses
 
 MERGE = "merge"
+AXON = "axon"  # a pool that is no neuron
 SHARED, ALONE = "shared", "alone"  # pools that stay neurons: each hears one axon that its inputs share, or one for each
 SOURCES = ("whole", "aggregate", "relay", MERGE)  # roles of banks whose neurons say one bit
 CHUNK = 1 << 22

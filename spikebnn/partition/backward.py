@@ -1,0 +1,147 @@
+"""Packing from the readout backward: only behind a neuron's readers is it known how many axons it has to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spikebnn.arrays import I64, Array
+from spikebnn.partition.copies import Demand, copies_of, no_demand, reach, through, with_readers
+from spikebnn.partition.join import Bin, gaps_of
+from spikebnn.partition.limits import far_too_many
+from spikebnn.partition.merge import ALONE, AXON, MERGE, SHARED
+from spikebnn.partition.pack import NoRoom, Tried, pack
+from spikebnn.partition.timing import NOTHING, Schedule, relay
+from spikebnn.partition.types import INPUTS, Bank, Part, Violation
+from spikebnn.targets.target import Target
+
+SPARE = 2  # times the cores that may be taken, from which on packing is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A bank whose readers should read relays, or one whose pools are best made in some way."""
+
+    relays: str = ""
+    pools: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+
+def pack_backward(
+    plan: Schedule, heard: I64, splitters: frozenset[str], keeps: Mapping[str, str], inputs: int, target: Target,
+    tried: Tried, room: int | None = None,
+) -> list[Bin] | Change | Violation:
+    """The parts of each core, in the order of banks; or a bank whose readers should read something else.
+
+    Where an axon costs no neuron elsewhere, a bank first fills what later banks have left of their cores.
+    """
+    demand = no_demand(plan.signals)
+    fills = reach(target)[0] is None and target.synapse.format == "list"
+    bins: list[list[Bin]] = []
+    for index in range(len(plan.banks) - 1, -1, -1):
+        bank = plan.banks[index]
+        if bank.role == MERGE:
+            if bank.name not in keeps:
+                best = _cheapest_pools(bank, plan, demand, heard, inputs, target, tried)
+                return Change(pools={bank.name: best})
+            demand = through(demand, bank)
+            bins.append([])
+            continue
+        copies, edges = copies_of(bank, demand, heard, target)
+        open_bins = [held for group in reversed(bins) for held in group] if fills else []
+        gaps = gaps_of(plan.banks, open_bins, target)
+        price = _price_of_axon(bank, inputs, target)
+        try:
+            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps, tried)
+        except NoRoom:
+            return _no_room(bank, target)
+        parts = [part for part, _ in packed]
+        copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
+        if copied and bank.name not in splitters and _relays_are_cheaper(
+            bank, parts, demand, heard, inputs, plan.signals, target, tried
+        ):
+            return Change(relays=bank.name)
+        for part, gap in packed:
+            if gap is not None:
+                open_bins[gap].append(part)
+        bins.append([[part] for part, gap in packed if gap is None])
+        if room is not None and not fills and sum(map(len, bins)) > SPARE * room:  # small layers may still share cores
+            return far_too_many({bank.name: float(len(packed))}, sum(map(len, bins)), target, room) or _no_room(bank, target)
+        demand = with_readers(demand, parts)
+    return [held for group in reversed(bins) for held in group]
+
+
+def _price_of_axon(bank: Bank, inputs: int, target: Target) -> float:
+    """Cores that one axon asks of earlier banks, as a share of a core's columns; nothing where one column serves all."""
+    per_axons, _ = reach(target)
+    taps = bank.synapses.taps
+    inner = (taps >= inputs).sum() / max(1, int((taps >= 0).sum()))
+    return 0.0 if per_axons is None else float(inner) / per_axons / target.core.neurons
+
+
+def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
+    """Signals that reach the bank with another delay than the shortest; the host's lines are timed by the host."""
+    late = np.zeros(plan.signals, bool)
+    for index, delay in bank.delays.items():
+        if index != INPUTS and delay != target.neuron.delay_min:
+            source = plan.banks[index]
+            late[source.first : source.first + source.neurons] = True
+    return late
+
+
+def _relays_are_cheaper(
+    bank: Bank, parts: Sequence[Part], demand: Demand, heard: I64, inputs: int, signals: int, target: Target,
+    tried: Tried,
+) -> bool:
+    """Compare copies in place with a relay per neuron that is copied instead.
+
+    Cost in cores: those of the bank and its relays, plus the columns that their axons ask of earlier banks.
+    """
+    own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
+    copy = relay(bank, own, bank.first, bank.layer)
+    wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
+    relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target, tried=tried)]
+    asked = with_readers(no_demand(signals), relays)
+    thin, few = copies_of(bank, asked, heard, target)
+    rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target, tried=tried)]
+    return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
+
+
+def _cheapest_pools(
+    merge: Bank, plan: Schedule, demand: Demand, heard: I64, inputs: int, target: Target, tried: Tried
+) -> str:
+    """Compare pools as axons, which every source needs copies for, with neurons that hear one shared axon or their inputs."""
+    mine = slice(merge.first, merge.first + merge.neurons)
+    if int(through(demand, merge).axons.max(initial=0)) < 2:
+        return AXON
+    feeder = int(merge.synapses.taps.max())
+    source = next(bank for bank in plan.banks if bank.first <= feeder < bank.first + bank.neurons)
+    punctual = np.zeros(plan.signals, bool)
+    own = np.arange(merge.first, merge.first + merge.neurons, dtype=np.int32)
+    cost: dict[str, float] = {}
+    for way, pool in ((AXON, None), (SHARED, relay(merge, own, merge.first, merge.layer)), (ALONE, merge)):
+        asked, pools = demand, []
+        if pool is not None:
+            wanted, edges = copies_of(pool, demand, heard, target)
+            pools = [part for part, _ in pack(pool, 0, wanted, edges, punctual, target, tried=tried)]
+            asked = Demand(axons=demand.axons.copy(), cores=demand.cores.copy())
+            asked.axons[mine], asked.cores[mine] = 0, 0
+            asked = with_readers(asked, pools)
+        copies, edges = copies_of(source, through(asked, merge), heard, target)
+        parts = [part for part, _ in pack(source, 0, copies, edges, punctual, target, tried=tried)]
+        cost[way] = _cores(parts, inputs, target) + len(pools)
+    return min(cost, key=lambda way: cost[way])
+
+
+def _cores(parts: Sequence[Part], inputs: int, target: Target) -> float:
+    asked = sum(int((part.source >= inputs).sum()) for part in parts)
+    return len(parts) + asked / target.core.neurons
+
+
+def _no_room(bank: Bank, target: Target) -> Violation:
+    remedy = "use fewer inputs per neuron or a target with larger cores"
+    return Violation(
+        layer=bank.name, what="core", found=1, limit=0, remedy=remedy,
+        text=f'layer "{bank.name}": one neuron with its control lines does not fit a core of {target.name}; {remedy}',
+    )
