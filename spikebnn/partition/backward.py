@@ -100,11 +100,14 @@ def _relays_are_cheaper(
     """
     own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
     copy = relay(bank, own, bank.first, bank.layer)
-    wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
-    relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target, tried=tried)]
-    asked = with_readers(no_demand(signals), relays)
-    thin, few = copies_of(bank, asked, heard, target)
-    rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target, tried=tried)]
+    try:
+        wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
+        relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target, tried=tried)]
+        asked = with_readers(no_demand(signals), relays)
+        thin, few = copies_of(bank, asked, heard, target)
+        rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target, tried=tried)]
+    except NoRoom:
+        return False
     return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
 
 
@@ -122,16 +125,19 @@ def _cheapest_pools(
     cost: dict[str, float] = {}
     for way, pool in ((AXON, None), (SHARED, relay(merge, own, merge.first, merge.layer)), (ALONE, merge)):
         asked, pools = demand, []
-        if pool is not None:
-            wanted, edges = copies_of(pool, demand, heard, target)
-            pools = [part for part, _ in pack(pool, 0, wanted, edges, punctual, target, tried=tried)]
-            asked = Demand(axons=demand.axons.copy(), cores=demand.cores.copy())
-            asked.axons[mine], asked.cores[mine] = 0, 0
-            asked = with_readers(asked, pools)
-        copies, edges = copies_of(source, through(asked, merge), heard, target)
-        parts = [part for part, _ in pack(source, 0, copies, edges, punctual, target, tried=tried)]
+        try:
+            if pool is not None:
+                wanted, edges = copies_of(pool, demand, heard, target)
+                pools = [part for part, _ in pack(pool, 0, wanted, edges, punctual, target, tried=tried)]
+                asked = Demand(axons=demand.axons.copy(), cores=demand.cores.copy())
+                asked.axons[mine], asked.cores[mine] = 0, 0
+                asked = with_readers(asked, pools)
+            copies, edges = copies_of(source, through(asked, merge), heard, target)
+            parts = [part for part, _ in pack(source, 0, copies, edges, punctual, target, tried=tried)]
+        except NoRoom:  # a pool wider than a core can still be an axon
+            continue
         cost[way] = _cores(parts, inputs, target) + len(pools)
-    return min(cost, key=lambda way: cost[way])
+    return min(cost, key=lambda way: cost[way], default=AXON)
 
 
 def _cores(parts: Sequence[Part], inputs: int, target: Target) -> float:

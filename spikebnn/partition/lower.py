@@ -216,6 +216,9 @@ def _split(
     limit = axon_limit(target, int(np.abs(s.weight).max(initial=1)))
     kind = KINDS[_method(recipe)]
     lacks = cannot_split(target, kind.at_once)
+    if limit < 1:
+        why, remedy = "whose memory holds not one of its synapses", "use a target with more memory per core"
+        return _too_wide(layer.name, widest, limit, target, why, remedy)
     if recipe.split == "none" or lacks:
         remedy = "use more groups, fewer input channels or another target"
         remedy = "use --split exact" if not lacks or kind.at_once else remedy
@@ -241,9 +244,10 @@ def _added_up(sums: Sums, layer: Settled, index: int, wide: Wide, target: Target
         if not isinstance(whole, Violation):
             return [*sums.banks, whole]
         most = max(Counter(line.weight for line in sums.lines).values(), default=0)
-        if whole.what != "fan-in" or most < 2:
+        groups = range(2, min(axon_limit(target, 1), most) + 1)
+        if whole.what != "fan-in" or not groups:
             return whole
-        for group in range(2, min(axon_limit(target, 1), most) + 1):
+        for group in groups:
             again = nested(sums, group, wide)
             if not isinstance(_aggregators(again, layer, index, target), Violation):
                 break

@@ -174,7 +174,7 @@ def _digits(
     """Scores as the sums of the recipe's split, which the host weighs and adds; None where some would be taken away."""
     s = readout.synapses
     kind = KINDS[recipe.split].readout if recipe.split in KINDS else ""
-    if not kind or cannot_split(target):
+    if not kind or cannot_split(target) or axon_limit(target, int(np.abs(s.weight).max(initial=1))) < 1:
         return None
     spot = np.zeros((s.neurons, 3), np.int32)
     spot[:, 0] = np.arange(s.neurons)
