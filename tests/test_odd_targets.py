@@ -93,6 +93,14 @@ def test_cores_of_one_axon_are_refused_in_words(form: str) -> None:
     assert any(v.what == "fan-in" and "1 for one neuron" in v.text for v in found)
 
 
+def test_copies_of_copies_without_end_are_refused_before_they_are_packed() -> None:
+    """Each neuron reaches one core, so readers double from layer to layer back to the inputs."""
+    network, _, target, recipe = odd(21078)
+    found = {v.what: v for v in find_violations(network, target, recipe)}
+    assert "the network takes at least" in found["cores"].text
+    assert found["cores"].found > 4 * found["cores"].limit
+
+
 def test_a_core_whose_memory_holds_no_synapse_is_refused_in_words() -> None:
     target = mapper_target(format="list", axon_types=None, weight_bits=2, word_bits=16, synapse_bits=8)
     for kind in ("auto", "radix", "exact"):

@@ -9,10 +9,10 @@ import numpy as np
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.partition.backward import Change, pack_backward
-from spikebnn.partition.bound import Bound, lower_bound
+from spikebnn.partition.bound import lower_bound
 from spikebnn.partition.finish import finished
 from spikebnn.partition.join import join
-from spikebnn.partition.limits import bank_violations, core_violations, far_too_many
+from spikebnn.partition.limits import bank_violations, core_violations, cores_there, far_too_many
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.merge import ALONE, AXON, MERGE, SHARED
 from spikebnn.partition.mix import mixed
@@ -61,7 +61,8 @@ def attempt(
     if violations:
         return None, tuple(violations)
     assert read is not None
-    return finished(network, lowered, read, got.plan, got.shards, got.bound, target), ()
+    bound = lower_bound(got.plan.banks, got.heard, target, sharp=True)
+    return finished(network, lowered, read, got.plan, got.shards, bound, target), ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ class _Way:
 
     plan: Schedule
     shards: list[Shard]
-    bound: Bound
+    heard: I64  # (signals,); 1 where the host reads
     keeps: Mapping[str, str]
 
 
@@ -98,10 +99,12 @@ def _packed(
             keeps = {**keeps, **packed.pools}
             continue
         shards = join(plan.banks, packed, target)
+        if torn and len(shards) <= cores_there(target):  # refused already, whatever a better packing would take
+            return _Way(plan, shards, heard, keeps)
         for other in mixed(plan.banks, packed, plan.signals, network.inputs, target):
             joined = join(plan.banks, other, target)
             shards = joined if len(joined) < len(shards) else shards
-        return _Way(plan, shards, bound, keeps)
+        return _Way(plan, shards, heard, keeps)
 
 
 def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:

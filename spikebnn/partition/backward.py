@@ -9,7 +9,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array
 from spikebnn.partition.copies import Demand, copies_of, no_demand, reach, through, with_readers
-from spikebnn.partition.join import Bin, gaps_of
+from spikebnn.partition.join import Bin, gaps_of, limits_of, load_of
 from spikebnn.partition.limits import far_too_many
 from spikebnn.partition.merge import ALONE, AXON, MERGE, SHARED
 from spikebnn.partition.pack import NoRoom, Tried, pack
@@ -39,6 +39,7 @@ def pack_backward(
     demand = no_demand(plan.signals)
     fills = reach(target)[0] is None and target.synapse.format == "list"
     bins: list[list[Bin]] = []
+    taken, cores = np.zeros(len(limits_of(target)), np.int64), dict[str, float]()
     for index in range(len(plan.banks) - 1, -1, -1):
         bank = plan.banks[index]
         if bank.role == MERGE:
@@ -49,6 +50,11 @@ def pack_backward(
             bins.append([])
             continue
         copies, edges = copies_of(bank, demand, heard, target)
+        more = cores.get(bank.name, 0.0) + int(copies.sum()) / target.core.neurons
+        cores = {bank.name: more} | cores | {bank.name: more}
+        far = far_too_many(cores, int(sum(cores.values())), target, room)  # copies of copies can be very many
+        if far is not None:
+            return far
         open_bins = [held for group in reversed(bins) for held in group] if fills else []
         gaps = gaps_of(plan.banks, open_bins, target)
         price = _price_of_axon(bank, inputs, target)
@@ -66,8 +72,13 @@ def pack_backward(
             if gap is not None:
                 open_bins[gap].append(part)
         bins.append([[part] for part, gap in packed if gap is None])
-        if room is not None and not fills and sum(map(len, bins)) > SPARE * room:  # small layers may still share cores
-            return far_too_many({bank.name: float(len(packed))}, sum(map(len, bins)), target, room) or _no_room(bank, target)
+        taken += load_of(plan.banks, parts, target)
+        least = int(np.ceil((taken / limits_of(target)).max()))
+        if room is not None and not fills:
+            least = max(least, sum(map(len, bins)) // SPARE)  # small layers may still share cores
+        far = far_too_many(cores, least, target, room)
+        if far is not None:
+            return far
         demand = with_readers(demand, parts)
     return [held for group in reversed(bins) for held in group]
 

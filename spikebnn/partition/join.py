@@ -21,7 +21,7 @@ def join(banks: Sequence[Bank], bins: Sequence[Bin], target: Target) -> list[Sha
     Axons are not shared between parts, so columns, axons, edges and bits of a core are the sums of its parts'. On a
     crossbar an axon type is a weight per neuron: parts use the same types, each with its own weights.
     """
-    limit = _limits(target)
+    limit = limits_of(target)
     size = np.array([load_of(banks, held, target) for held in bins], np.int64).reshape(-1, len(limit))
     order = np.argsort(-(size / limit).max(axis=1, initial=0), kind="stable")
     least = size.min(axis=0, initial=1 << 60)
@@ -48,7 +48,7 @@ def join(banks: Sequence[Bank], bins: Sequence[Bin], target: Target) -> list[Sha
 
 def gaps_of(banks: Sequence[Bank], bins: Sequence[Bin], target: Target) -> list[Gap]:
     """What is left on the core of each bin."""
-    limit = _limits(target)
+    limit = limits_of(target)
     left = [limit - np.array(load_of(banks, held, target)) for held in bins]
     return [Gap(cells=int(a), axons=int(b), edges=int(c), bits=int(d)) for a, b, c, d in left]
 
@@ -59,7 +59,8 @@ def load_of(banks: Sequence[Bank], held: Bin, target: Target) -> tuple[int, int,
     return sum(s[0] for s in sizes), sum(s[1] for s in sizes), sum(s[2] for s in sizes), sum(s[3] for s in sizes)
 
 
-def _limits(target: Target) -> I64:
+def limits_of(target: Target) -> I64:
+    """Cells, axons, edges and bits of an empty core."""
     c = target.core
     free = 1 << 60
     bits = c.synapse_bits if target.synapse.format == "list" and c.synapse_bits is not None else free

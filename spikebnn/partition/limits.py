@@ -45,12 +45,17 @@ def bank_violations(bank: Bank, reads_membrane: bool, target: Target) -> Iterato
     )
 
 
+def cores_there(target: Target) -> int:
+    """All live cores of all chips."""
+    t = target.topology
+    return (t.width * t.height - len(t.dead_cores)) * t.chips
+
+
 def core_violations(
     banks: Sequence[Bank], shards: Sequence[Shard], layers: Sequence[ProgramLayer], target: Target
 ) -> Iterator[Violation]:
     """The violation of a network that needs more cores than there are, layer by layer."""
-    t = target.topology
-    there = (t.width * t.height - len(t.dead_cores)) * t.chips
+    t, there = target.topology, cores_there(target)
     if len(shards) <= there:
         return
     cores: dict[str, int] = {}
