@@ -9,7 +9,7 @@ import numpy as np
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.partition.backward import Change, pack_backward
-from spikebnn.partition.bound import lower_bound
+from spikebnn.partition.bound import Bound, lower_bound
 from spikebnn.partition.finish import finished
 from spikebnn.partition.join import join
 from spikebnn.partition.limits import bank_violations, core_violations, cores_there, far_too_many
@@ -61,8 +61,7 @@ def attempt(
     if violations:
         return None, tuple(violations)
     assert read is not None
-    bound = lower_bound(got.plan.banks, got.heard, target, sharp=True)
-    return finished(network, lowered, read, got.plan, got.shards, bound, target), ()
+    return finished(network, lowered, read, got.plan, got.shards, got.bound, target), ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +70,7 @@ class _Way:
 
     plan: Schedule
     shards: list[Shard]
-    heard: I64  # (signals,); 1 where the host reads
+    bound: Bound
     keeps: Mapping[str, str]
 
 
@@ -100,11 +99,11 @@ def _packed(
             continue
         shards = join(plan.banks, packed, target)
         if torn and len(shards) <= cores_there(target):  # refused already, whatever a better packing would take
-            return _Way(plan, shards, heard, keeps)
+            return _Way(plan, shards, bound, keeps)
         for other in mixed(plan.banks, packed, plan.signals, network.inputs, target):
             joined = join(plan.banks, other, target)
             shards = joined if len(joined) < len(shards) else shards
-        return _Way(plan, shards, heard, keeps)
+        return _Way(plan, shards, bound, keeps)
 
 
 def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:
