@@ -61,7 +61,8 @@ def attempt(
     if violations:
         return None, tuple(violations)
     assert read is not None
-    return finished(network, lowered, read, got.plan, got.shards, got.bound, target), ()
+    bound = lower_bound(got.plan.banks, got.heard, target, sharp=True)
+    return finished(network, lowered, read, got.plan, got.shards, bound, target), ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ class _Way:
 
     plan: Schedule
     shards: list[Shard]
-    bound: Bound
+    heard: I64  # (signals,); 1 where the host reads
     keeps: Mapping[str, str]
 
 
@@ -99,11 +100,11 @@ def _packed(
             continue
         shards = join(plan.banks, packed, target)
         if torn and len(shards) <= cores_there(target):  # refused already, whatever a better packing would take
-            return _Way(plan, shards, bound, keeps)
+            return _Way(plan, shards, heard, keeps)
         for other in mixed(plan.banks, packed, plan.signals, network.inputs, target):
             joined = join(plan.banks, other, target)
             shards = joined if len(joined) < len(shards) else shards
-        return _Way(plan, shards, bound, keeps)
+        return _Way(plan, shards, heard, keeps)
 
 
 def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:
@@ -113,7 +114,7 @@ def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str
         if any(got.plan.fused.get(name) and got.keeps.get(name) == AXON for name in merges):
             yield {name: SHARED if got.keeps.get(name) == AXON else choice for name, choice in got.keeps.items()}
         if merges and len(got.shards) <= SMALL:
-            yield dict.fromkeys(merges, ALONE)
+            yield dict.fromkeys(merges - {bank.name for bank in got.plan.banks if bank.joined}, ALONE)
 
 
 def _by_layer(plan: Schedule, bound: Bound) -> dict[str, float]:

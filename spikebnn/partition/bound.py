@@ -11,6 +11,7 @@ import numpy as np
 from spikebnn.arrays import I64, Array
 from spikebnn.partition.bundle import pieces
 from spikebnn.partition.copies import reach
+from spikebnn.partition.discrepancy import Columns, axons_of, columns_of
 from spikebnn.partition.memory import run_bits
 from spikebnn.partition.merge import MERGE
 from spikebnn.partition.pulse import values_of
@@ -45,7 +46,7 @@ class Bound:
         return MappingProxyType({name: round(named[name], 3) for name in order})
 
 
-def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
+def lower_bound(banks: Sequence[Bank], heard: Array, target: Target, sharp: bool = False) -> Bound:
     """The bound for neurons as they are split and relayed; `heard` (signals,) is 1 where the host reads.
 
     It holds for every way to put the neurons and their copies on cores, also for cores that share axons between
@@ -54,6 +55,8 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
 
     - A core has N columns, so d columns that read a signal through a weight sit on at least d / N cores, and each of
       those spends an axon of its own on that signal and weight (on a list: on that signal).
+    - Few columns share all of their axons where signs are mixed. If `sharp`, `discrepancy` says how many axons the signals
+      of each bank take together at least; that may be more than the sum of what each asks for by itself, and takes longer.
     - Each such axon is fed by one column. A column that may feed a axons, or reach c cores, has to have as many
       copies as its axons or cores take; all of them are columns, and read in their turn.
     - An axon that merges several neurons is fed by a column of each of them; it takes no column itself.
@@ -67,20 +70,28 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
     crossbar = target.synapse.format == "crossbar"
     per_axons, per_cores = reach(target)
     readers: dict[int, I64] = {}  # weight -> columns that read each signal through it; lists: one entry, 0
-    edges = 0
+    columns: list[Columns] = []  # of the banks behind, where signs are looked at
+    edges = axons = 0
     each: list[int] = []
+    asked = [0] * len(banks)  # axons that merge with others', beyond those of single neurons
     through = np.zeros((2, len(heard)), np.int64)  # axons that merge with others', and cores that they are on at least
-    for bank in reversed(banks):
+    for index in range(len(banks) - 1, -1, -1):
+        bank = banks[index]
         mine = slice(bank.first, bank.first + bank.neurons)
         wanted, most = through[0, mine].copy(), through[1, mine].copy()
         for count in readers.values():
             wanted += -(-count[mine] // room)
             most = np.maximum(most, -(-count[mine] // room))
+        alone = int(wanted.sum())
+        read = axons_of(columns, mine.start, mine.stop, readers, room)
+        axons += read
+        more = asked[index] + read - (alone - int(through[0, mine].sum()))
         if bank.role == MERGE:
             row, at = np.nonzero(bank.synapses.taps != NO_TAP)
             feeder = bank.synapses.taps[row, at]
             through[0] += np.bincount(feeder, wanted[row], len(heard)).astype(np.int64)
             np.maximum.at(through[1], feeder, most[row])
+            asked[_source(banks, int(feeder[0]))] += more * int(np.bincount(row).min())
             each.append(0)
             continue
         copies = np.minimum(wanted, 1)
@@ -90,19 +101,25 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
             copies = -(-most // per_cores)
         copies = np.maximum(copies, heard[mine])
         edges += int(most.sum())
-        each.append(int(copies.sum()) * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1))
+        least = int(copies.sum())
+        if per_axons is not None:
+            least = max(least, -(-(alone + more) // per_axons))
+        each.append(least * (target.core.neurons_per_subtract if bank.reset == SUBTRACT else 1))
         values = values_of(bank.synapses.weight) if crossbar else ()
+        if sharp and crossbar and copies.any() and (found := columns_of(bank, copies, len(heard))) is not None:
+            columns.append(found)
         for times in np.unique(copies[copies > 0]).tolist():
             cut = pieces(bank, copies == times, values, len(heard), 1 << 60)
             kind, signal = np.divmod(cut.key, len(heard))
-            for index, value in enumerate(values or (0,)):
-                read = signal[kind == index]
-                if not len(read):
+            for which, value in enumerate(values or (0,)):
+                tapped = signal[kind == which]
+                if not len(tapped):
                     continue
-                low, high = int(read.min()), int(read.max()) + 1
-                found = np.bincount(read - low, cut.nnz[kind == index] * times)
-                readers.setdefault(value, np.zeros(len(heard), np.int64))[low:high] += found.astype(np.int64)
-    axons = sum(int((-(-count // room)).sum()) for count in readers.values())
+                low, high = int(tapped.min()), int(tapped.max()) + 1
+                count = np.bincount(tapped - low, cut.nnz[kind == which] * times)
+                readers.setdefault(value, np.zeros(len(heard), np.int64))[low:high] += count.astype(np.int64)
+    inputs = min((bank.first for bank in banks), default=0)
+    axons += axons_of(columns, 0, inputs, readers, room)
     return Bound(
         columns=sum(each) / room,
         axons=axons / target.core.axons,
@@ -110,6 +127,11 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target) -> Bound:
         bits=_memory(readers, target),
         banks=tuple(columns / room for columns in reversed(each)),
     )
+
+
+def _source(banks: Sequence[Bank], signal: int) -> int:
+    """The bank of a neuron."""
+    return next(index for index, bank in enumerate(banks) if bank.first <= signal < bank.first + bank.neurons)
 
 
 def _memory(readers: dict[int, I64], target: Target) -> float:
