@@ -47,6 +47,7 @@ class Columns:
     times: I64  # (neurons,); columns of each
     low: int  # first and last signal that is tapped
     high: int
+    values: frozenset[int]  # weights
 
 
 def columns_of(bank: Bank, copies: I64, signals: int) -> Columns | None:
@@ -74,6 +75,7 @@ def _columns(weight: Array, taps: Array, row: I64, patch: I64, times: I64) -> Co
     return Columns(
         weight=weight[rows][:, live], taps=taps, row=row.reshape(-1), patch=same.reshape(-1)[patch], times=times,
         low=int(taps[taps != NO_TAP].min(initial=2**31 - 1)), high=int(taps.max(initial=NO_TAP)),
+        values=frozenset(np.unique(weight[rows]).tolist()),
     )
 
 
@@ -85,16 +87,14 @@ def axons_of(readers: Sequence[Columns], first: int, last: int, counts: Mapping[
     """
     alone = {value: -(-count[first:last] // room) for value, count in counts.items()}
     total = sum(int(least.sum()) for least in alone.values())
+    near = [c for c in readers if c.low < last and c.high >= first]
     for value in sorted({abs(v) for v in counts}):
-        apart = 0
+        apart = both = 0
         for v in (value, -value):
-            using = [c for c in readers if (c.weight == v).any()] if v in alone else []
-            for c, heard in _shared(using, first, last):
+            for c, heard in _shared([c for c in near if v in c.values], first, last):
                 apart += _single(c, v, int(alone[v][heard].sum()), room)
-        both = 0
-        if value in alone and -value in alone:
-            using = [c for c in readers if (np.abs(c.weight) == value).any()]
-            for c, heard in _shared(using, first, last):
+        if any({value, -value} <= c.values for c in near):
+            for c, heard in _shared([c for c in near if {value, -value} & c.values], first, last):
                 both += _pair(c, value, int((alone[value] + alone[-value])[heard].sum()), room)
         total += max(apart, both)
     return total
@@ -102,11 +102,10 @@ def axons_of(readers: Sequence[Columns], first: int, last: int, counts: Mapping[
 
 def _shared(readers: Sequence[Columns], first: int, last: int) -> Iterator[tuple[Columns, Array]]:
     """Signals with the same readers: all columns that read them as one reader's, and which of first..last-1 they are."""
-    mine = [c for c in readers if c.low < last and c.high >= first]
-    if not mine:
+    if not readers:
         return
-    heard = np.zeros((len(mine), last - first + 1), bool)
-    for k, c in enumerate(mine):
+    heard = np.zeros((len(readers), last - first + 1), bool)
+    for k, c in enumerate(readers):
         heard[k, np.where((c.taps >= first) & (c.taps < last), c.taps - first, last - first)] = True
     heard = heard[:, :-1]
     kinds, kind = np.unique(np.packbits(heard, axis=0), axis=1, return_inverse=True)
@@ -114,7 +113,7 @@ def _shared(readers: Sequence[Columns], first: int, last: int) -> Iterator[tuple
     size = np.bincount(kind, minlength=kinds.shape[1])
     for k in np.argsort(-size, kind="stable")[:MOST].tolist():
         inside = kind == k
-        some = [mine[n] for n in np.flatnonzero(heard[:, inside].any(axis=1))]
+        some = [readers[n] for n in np.flatnonzero(heard[:, inside].any(axis=1))]
         if some:
             yield _joined([_only(c, inside, first) for c in some]), inside
 
@@ -128,6 +127,8 @@ def _only(c: Columns, inside: Array, first: int) -> Columns:
 
 def _joined(some: Sequence[Columns]) -> Columns:
     """All columns of several readers as those of one."""
+    if len(some) == 1 and (some[0].taps != NO_TAP).any(axis=0).all():
+        return some[0]
     if len(some) == 1:
         return _columns(some[0].weight, some[0].taps, some[0].row, some[0].patch, some[0].times)
     wide = max(c.taps.shape[1] for c in some)
@@ -145,8 +146,8 @@ def _pair(c: Columns, value: int, least: int, room: int) -> int:
     free = 2 * _synapses(c, np.abs(c.weight) == value) / room
     if free <= least:
         return 0
-    sign = np.where(np.abs(c.weight) == value, np.sign(c.weight), 0).astype(np.float64)
-    return max(0, _up(free - _square(c, sign) / room**2) - least)
+    sign = np.where(np.abs(c.weight) == value, np.sign(c.weight), 0).astype(np.int8)
+    return max(0, _up(free - _square(c, sign, None) / room**2) - least)
 
 
 def _single(c: Columns, value: int, least: int, room: int) -> int:
@@ -157,11 +158,11 @@ def _single(c: Columns, value: int, least: int, room: int) -> int:
     share = 0.5 if abs(share - 0.5) < EVEN else share
     if not filled or filled / share / room <= least:
         return 0
-    deviation = on / share - 1
-    leaning = _leaning(c, deviation)
+    leaning = _leaning(c, on / share - 1)
     if leaning is None or (free := filled / share / room - leaning / room) <= least:
         return 0
-    return max(0, _up(free - _square(c, deviation) / room**2) - least)
+    square = _square(c, np.where(on, 1, -1), None) if share == 0.5 else _square(c, on, share)
+    return max(0, _up(free - square / room**2) - least)
 
 
 def _up(least: float) -> int:
@@ -212,10 +213,10 @@ def _overlaps(taps: I32) -> Array | None:
     return np.asarray(np.unpackbits(packed, axis=1, count=taps.shape[1]).astype(bool))
 
 
-def _square(c: Columns, e: Array) -> float:
+def _square(c: Columns, e: Array, share: float | None) -> float:
     """At least the sum over cores and signals of the squared deviations; infinite where finding it is too much work.
 
-    Patches with the same rows are of one kind, and have one norm.
+    Deviations (rows, taps) are `e`, with a share e / share - 1. Patches with the same rows are of one kind, with one norm.
     """
     patches, rows = len(c.taps), len(e)
     crowd = int(np.bincount(c.taps[c.taps != NO_TAP]).max())
@@ -230,17 +231,16 @@ def _square(c: Columns, e: Array) -> float:
         work += len(some) * e.shape[1] * min(len(some), e.shape[1])
         if work > WORK:
             return np.inf
-        total += crowd * _norm(e[some], most[some]) * float(times[kind == k].sum())
+        total += crowd * _norm(e[some].astype(np.int8), share, most[some]) * float(times[kind == k].sum())
     return total
 
 
-def _norm(e: Array, times: Array) -> float:
-    """At least the largest eigenvalue of E diag(c) E^T, rows (rows, taps) with copies c; equal and opposite rows are one."""
-    lead = np.take_along_axis(e, (e != 0).argmax(axis=1)[:, None], axis=1)
-    turned = np.where(lead < 0, -e, e)
-    rows, which = np.unique(turned, axis=0, return_inverse=True)
+def _norm(e: Array, share: float | None, times: Array) -> float:
+    """At least the largest eigenvalue of E^T diag(c) E, E as in `_square`, copies c; equal and opposite rows are one."""
+    lead = np.take_along_axis(e, (e != 0).argmax(axis=1)[:, None], axis=1)[:, 0] < 0
+    rows, which = np.unique(np.where(lead[:, None], -e, e), axis=0, return_inverse=True)
     side = np.zeros((2, len(rows)))
-    np.add.at(side, ((lead[:, 0] < 0).astype(int), which.reshape(-1)), times)
-    scaled = rows * np.sqrt(side.max(axis=0))[:, None]
+    np.add.at(side, (lead.astype(int), which.reshape(-1)), times)
+    scaled = (rows if share is None else rows / share - 1) * np.sqrt(side.max(axis=0))[:, None]
     gram = scaled.T @ scaled if scaled.shape[1] <= len(scaled) else scaled @ scaled.T
     return float(np.linalg.eigvalsh(gram)[-1]) * (1 + MARGIN)
