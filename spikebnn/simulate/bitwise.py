@@ -28,7 +28,6 @@ from spikebnn.simulate.lanes import (
     Out,
     State,
     compiled_kernels,
-    watching,
 )
 from spikebnn.simulate.lower import Plan, fit, lower
 from spikebnn.simulate.protocol import Answer, Session, Trace
@@ -63,8 +62,8 @@ class BitwiseSession:
         self.threads = threads or _cores()
         self.streaming = streaming(program, self.wiring)
         self.streamed = Streamed(program, self.wiring, kernels, self.threads)
-        self._lowered: Plan | None = None
-        self._fits: dict[int, Plan] = {}
+        self._lowered: dict[bytes | None, Plan] = {}  # by the neurons that are watched, the last ones only
+        self._fits: dict[tuple[int, bytes | None], Plan] = {}
 
     def ticks(self, drive: U8, watch: Array | None = None) -> Trace:
         """Run streams side by side from rest; see `spikebnn.simulate.protocol.Session`."""
@@ -96,7 +95,7 @@ class BitwiseSession:
         spikes = np.zeros((streams, ticks, self.wiring.neurons), np.uint8)
         membranes = np.zeros((streams, ticks, len(watch)), np.int64)
         wanted, place = np.unique(watch, return_inverse=True)
-        plan = watching(self._plan(ticks), wanted)
+        plan = self._plan(ticks, wanted)
 
         def block(first: int) -> None:
             some = slice(first, min(first + LANES, streams))
@@ -152,21 +151,25 @@ class BitwiseSession:
             if record:
                 flat = np.minimum(raster, 255).reshape(lanes * per, wiring.neurons)
                 out.raster[first * per : first * per + len(flat)] = flat[: len(bits) - first * per]
-            return state.neuron_spikes
+            return state.neuron_spikes[:-1]
 
         return out.answer(each(block, range(0, streams, LANES), self.threads))
 
-    def _plan(self, ticks: int) -> Plan:
-        if self._lowered is None:
-            self._lowered = lower(self.program, self.wiring, False)
-        if ticks not in self._fits:
+    def _plan(self, ticks: int, watch: Array | None = None) -> Plan:
+        name = None if watch is None else watch.tobytes()
+        if name not in self._lowered:
+            kept: dict[bytes | None, Plan] = {key: plan for key, plan in self._lowered.items() if key is None}
+            kept[name] = lower(self.program, self.wiring, False, watch)
+            self._lowered = kept
+            self._fits = {key: plan for key, plan in self._fits.items() if key[1] in self._lowered}
+        if (ticks, name) not in self._fits:
             try:
-                self._fits[ticks] = fit(self._lowered, ticks)
+                self._fits[ticks, name] = fit(self._lowered[name], ticks)
             except OverflowError as why:
                 raise InputError(
                     f"in {ticks} ticks {why}, more than 60 bits; use the simulator reference"
                 ) from why
-        return self._fits[ticks]
+        return self._fits[ticks, name]
 
 
 class TickByTick:
@@ -178,9 +181,7 @@ class TickByTick:
             raise InputError("the bit-packed kernels need Numba; install it with: pip install numba")
         wiring = wire(program)
         wanted, place = np.unique(watch, return_inverse=True)
-        plan = watching(
-            fit(lower(program, wiring, False), 1), wanted
-        )  # one tick: nothing is kept for a second
+        plan = fit(lower(program, wiring, False, wanted), 1)  # one tick: nothing is kept for a second
         self.lanes, self.place = lanes, place.ravel()
         self.state = State(kernels, plan, wiring, 1, len(program.cores), len(wanted), lanes)
 

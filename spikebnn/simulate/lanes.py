@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, U64, Array, aligned
+from spikebnn.arrays import I64, U8, U64, Array, aligned, aligned_copy
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate.inlet import Inlet
-from spikebnn.simulate.lower import MEMBRANE, READS, READS_END, SUPPORTS, SUPPORTS_AT, Plan
+from spikebnn.simulate.lists import PADDING
+from spikebnn.simulate.lower import Plan
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
 
 LANES = 512
+PLANES = 2832  # words in which the kernels add
 Kernels = tuple[Callable[..., Any], ...]  # tick, pack, follow, sum_spikes
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 
@@ -30,14 +32,14 @@ class State:
     ) -> None:
         self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
-        supports = int(np.diff(plan.job[:, SUPPORTS : SUPPORTS + 2], axis=1).max(initial=0))
         self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8, np.uint64)
         outside = self.ring[plan.slots * plan.rows * 8 :].reshape(-1, 8)
         packed = aligned(8 * (wiring.lines + 8), np.uint64)
         self.inlet = Inlet(plan.taps, wiring.lines, outside, packed, kernels[1])
         self.awake = np.zeros(len(plan.job) + 1, np.int64)
-        self.rows = aligned(8 * (2 * inputs + 1), np.uint64)
-        self.planes = aligned(SUPPORTS_AT + 512 * supports, np.uint64)
+        self.rows = aligned(8 * (2 * inputs + PADDING), np.uint64)
+        self.near = aligned(8 * (plan.alike + PADDING), np.uint64)
+        self.planes = aligned(PLANES, np.uint64)
         self.v = aligned(max(8, plan.state), np.uint64)
         self.numbers = np.zeros(LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
@@ -45,7 +47,10 @@ class State:
             np.zeros((frames, cores, LANES), np.int64) for _ in range(4)
         ]  # spikes, axon events, synaptic events, updates
         self.sums = np.zeros((frames, sums, LANES), np.int64)
-        self.neuron_spikes = np.zeros(wiring.neurons, np.int64)
+        self.neuron_spikes = np.zeros(wiring.neurons + 1, np.int64)  # the last one is nobody
+        self.hot = aligned(8 * (plan.alike + PADDING), np.uint64)
+        self.iota = np.arange(plan.alike + PADDING, dtype=np.int32)
+        self.backs = np.zeros(plan.slots + 1, np.int64)  # where each slot begins; 0 for rows behind the slots
         self.jobs = np.array([0, len(plan.job)], np.int64)
         self.begin(lanes)
 
@@ -71,10 +76,12 @@ class State:
     def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
         p = self.plan
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
+        valid = aligned_copy(valid, np.uint64)
         self.kernels[0](
-            tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.planes,
-            self.numbers, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments, p.index, p.quads, p.supports,
-            p.events, p.event_index, p.wakes, p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
+            tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
+            self.numbers, self.hot, self.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
+            p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.event_index, p.wakes, p.reads, reads, *self.counts,
+            self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:
@@ -119,17 +126,6 @@ class Out:
             active_updates=updates,
         )
         return Answer(sums=self.sums, counts=counts, raster=self.raster if self.record else None)
-
-
-def watching(plan: Plan, wanted: Array) -> Plan:
-    """The plan with the membranes of these neurons written out instead of the readout's."""
-    from dataclasses import replace
-
-    neurons = plan.neurons.copy()
-    place = np.searchsorted(wanted, neurons[:, 0])
-    on = np.isin(neurons[:, 0], wanted)
-    neurons[:, MEMBRANE], neurons[:, READS], neurons[:, READS_END] = on, place, place + on
-    return replace(plan, neurons=neurons, reads=np.arange(len(wanted) + 1, dtype=np.int64))
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,9 @@
 """A program lowered to tables for the bit-packed kernel: which rows each neuron sums, and how.
 
 An axon is only a name for the spikes that arrive on it, so axons of one core with the same sources become one
-input row, and a neuron's planes become one integer weight per row. Weights of -1, 0, +1 are summed as
-sum(x where +1) + sum(1 - x where -1) - const, or, where neurons share their support S, as
-2 * sum(x where +1) - sum(x in S), which takes half the rows; larger weights go bit by bit.
+input row, and a neuron's planes become one integer weight per row. Weights of -1, 0, +1 of memoryless neurons are summed
+as `spikebnn.simulate.lists` says; those of others as sum(x where +1) + sum(1 - x where -1) - const; larger weights go
+bit by bit.
 
 A spike that carries a number is a row for each of its bits, which weighs that power of two more, beside the row of the
 spike itself, which is counted and weighs nothing.
@@ -15,55 +15,66 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikebnn.arrays import I64, Array, distinct
-from spikebnn.program import FORGETS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
+from spikebnn.arrays import I32, I64, Array, distinct
+from spikebnn.program import FORGETS, MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import heard, joined, sources, weights
+from spikebnn.simulate.lists import (
+    FOUR,
+    FOUR_COLUMNS,
+    PADDING,
+    SHORT_COLUMNS,
+    Lists,
+    against,
+    alone,
+    fours,
+    supports,
+)
 from spikebnn.simulate.wiring import Wiring
 
-LONGEST = 4092  # rows in one list; the kernel counts up to 4095
-SHARED = (4, 16)  # a support is summed once if so many neurons share it, and it has so many rows
+LONGEST = 65532  # rows in one list; the kernel counts up to 65535
 FEW = 8  # kinds of events that are counted one by one; more are counted bit by bit
-FOUR = 192  # rows of a support from which on four neurons are summed together, input class by input class
-NO_SUPPORT, NO_STATE, NO_LEVEL, NO_QUAD = -1, -1, 2, -1
-QUADS_AT, SUPPORTS_AT = 1024, 2560  # words in the kernel's planes
-ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, SUPPORT, FLIP = range(8)
-CONSTANT, SEGMENTS, SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, QUAD, READY, BITS, BITS_END = (
-    range(8, 20)
-)
+NO_STATE, NO_LEVEL = -1, 2
+ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, CONSTANT, SEGMENTS = range(8)
+SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, BITS, BITS_END = range(8, 16)
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
-RESTS, V_FIRST, V_END, WAKES, WAKES_END = range(11, 16)
+RESTS, V_FIRST, V_END, WAKES, WAKES_END, FOURS, FOURS_END, SHORTS, SHORTS_END = range(11, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 16); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
-    inputs: I64  # (inputs + 1,); first source of each input, over all jobs
-    sources: I64  # (sources, 2): row of a slot and delay; or row behind the last slot, and -1
+    job: I64  # (jobs, 20); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
+    inputs: I32  # (inputs + 1,); first source of each input, over all jobs
+    sources: I32  # (sources, 2): row of a slot and 1 + delay; or row behind the last slot, and 0
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
-    neurons: I64  # (neurons, 20)
+    neurons: I64  # (neurons, 16); all that are neither in `fours` nor in `shorts`
     segments: I64  # (segments, 3): first in index, number, shift
-    index: Array  # (entries,); input rows of the job, inverted ones behind, a zero row last
-    quads: I64  # (quads, 33): first and number of 16 input classes, and how many planes they need
-    supports: I64  # (supports, 3): first in index, number, word in planes
-    events: (
-        I64  # (groups, 6): first in event_index, number, start, per axon event, per synaptic event, is spikes
-    )
+    index: Array  # (entries,); inputs of the support or the job, rows of zeros behind, then inverted inputs
+    fours: I32  # four neurons each; columns in `spikebnn.simulate.lists`
+    shorts: I32  # neurons that sum one list
+    supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
+    near: I32  # (entries,); inputs of a job that are those of a support
+    events: I64  # (groups, 7): first in event_index, number, start, per axon event, per synaptic event, is spikes, first row
     event_index: Array  # (entries,) int32
-    wakes: I64  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
+    wakes: I32  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
     slots: int  # ticks that the ring of rows remembers
     rows: int  # rows of a slot: neurons, a row that is never on, and the bits of numbers
+    work: int  # rows that one tick adds
+    alike: int  # groups of wakes in a job, at most, or inputs of a support
     state: int  # words of membrane planes
 
 
-def lower(program: Program, wiring: Wiring, collapsed: bool) -> Plan:
-    """The tables of a program; `collapsed` treats a frame as one tick, which needs `streaming`."""
-    build = _Build(program, wiring, collapsed)
+def lower(program: Program, wiring: Wiring, collapsed: bool, watch: Array | None = None) -> Plan:
+    """The tables of a program; `collapsed` treats a frame as one tick, which needs `streaming`.
+
+    `watch`: the sums are the membranes of these neurons, in rising order, in place of the readout's.
+    """
+    build = _Build(program, wiring, collapsed, watch)
     order = range(len(program.cores))
     tasks = [(int(start), number) for number in order for start in np.unique(program.cores[number].start)]
     if collapsed:
@@ -111,55 +122,23 @@ def _rests(core: Core) -> bool:
     return bool((forgets & (core.floor <= 0) | stays).all())
 
 
-class _Lists:
-    """Lists of row numbers end to end, each padded with the zero row to a multiple of four."""
-
-    def __init__(self) -> None:
-        self.parts: list[Array] = [np.zeros(0, np.int32)]
-        self.size = 0
-
-    def add(self, wanted: Array, zero: int) -> tuple[Array, Array, Array]:
-        """One list per row of a 0/1 matrix, or more where it is too long: (first, number, row), empty ones left out."""
-        step = LONGEST if int(wanted.sum(axis=1).max(initial=0)) > LONGEST else max(1, wanted.shape[1])
-        found = [
-            self.chunk(wanted[:, k : k + step], k, zero) for k in range(0, max(1, wanted.shape[1]), step)
-        ]
-        first, number, row = (np.concatenate(column) for column in zip(*found))
-        order = np.argsort(row, kind="stable")
-        return first[order], number[order], row[order]
-
-    def chunk(self, wanted: Array, shift: int, zero: int) -> tuple[Array, Array, Array]:
-        """One list per row of a 0/1 matrix, however long, whose first column is number `shift`."""
-        row, column = np.nonzero(wanted)
-        used, start, count = np.unique(row, return_index=True, return_counts=True)
-        number = -(-count // 4) * 4
-        first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
-        entries = np.full(int(first[-1]), zero, np.int32)
-        entries[np.repeat(first[:-1] - start, count) + np.arange(len(row))] = column + shift
-        self.parts.append(entries)
-        self.size += len(entries)
-        return first[:-1] + self.size - len(entries), number, used
-
-    def join(self, kind: type[np.generic]) -> Array:
-        return np.concatenate(self.parts).astype(kind)
-
-
 class _Build:
     """Grows the tables job by job."""
 
-    def __init__(self, program: Program, wiring: Wiring, collapsed: bool) -> None:
-        self.program, self.wiring, self.collapsed = program, wiring, collapsed
+    def __init__(self, program: Program, wiring: Wiring, collapsed: bool, watch: Array | None) -> None:
+        self.program, self.wiring, self.collapsed, self.watch = program, wiring, collapsed, watch
         self.fed = sources(program, wiring, collapsed)
-        self.lists, self.event_lists = _Lists(), _Lists()
+        self.lists, self.event_lists = Lists(), Lists()
+        self.work = self.alike = 0
         many = [int(top).bit_length() if top > 1 else 0 for top in wiring.payload.tolist()]  # bits of numbers
         self.bits = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
-        self.jobs: list[list[int]] = []
+        self.jobs: list[I64] = []
         self.ends: list[Array] = [np.zeros(1, np.int64)]
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
-                ("sources", 2), ("neurons", 20), ("segments", 3), ("quads", 33), ("supports", 3), ("events", 6),
-                ("wakes", 4), ("reads", 1), ("gain", 2),
+                ("sources", 2), ("neurons", 16), ("segments", 3), ("fours", FOUR_COLUMNS), ("shorts", SHORT_COLUMNS),
+                ("supports", 6), ("near", 1), ("events", 7), ("wakes", 4), ("reads", 1), ("gain", 2),
             )
         }  # fmt: skip
         self.sizes = dict.fromkeys(self.columns, 0)
@@ -192,26 +171,21 @@ class _Build:
             merged = np.add.reduceat(weight[:, axon[by]], np.searchsorted(inverse[by], np.arange(k)), axis=1)
         merged = self._numbers(merged, rows[np.cumsum(many) - many])
         k = merged.shape[1]
-        supports, neurons, events = (self.sizes[name] for name in ("supports", "neurons", "events"))
-        table, invert = self._sums(merged)
-        gain = self._parameters(table, number, some, merged)
-        self._events(number, some, start, axon, inverse, 2 * k)
-        wakes = self._wakes(number, some, reached[:, axon], inverse, 2 * k)
-        order = np.argsort(table[:, SUPPORT] * (table[:, READY] != NO_QUAD), kind="stable")
-        self.put("neurons", table[order])
-        self.put("gain", gain[order])
-        ends = [
-            neurons,
-            self.sizes["neurons"],
-            supports,
-            self.sizes["supports"],
-            events,
-            self.sizes["events"],
-        ]
-        rests = 0 if self.collapsed else 1 + _rests(core)
-        self.jobs.append(
-            [first_input, first_input + k, *ends, 0, invert, number, rests, 0, 0, wakes, self.sizes["wakes"]]
-        )
+        first = dict(self.sizes)
+        table, gain = self._parameters(number, some, merged)
+        invert, first["shorts"] = self._sums(table, merged, gain)
+        self._events(number, some, start, axon, inverse, k)
+        self._wakes(number, some, reached[:, axon], inverse, k)
+        row = np.zeros(20, np.int64)
+        row[[INPUTS, INPUTS_END, INVERT, CORE]] = first_input, first_input + k, invert, number
+        row[RESTS] = 0 if self.collapsed else 1 + _rests(core)
+        for name, begin, end in (
+            ("neurons", NEURONS, NEURONS_END), ("supports", SUPPORTS, SUPPORTS_END), ("events", EVENTS, EVENTS_END),
+            ("wakes", WAKES, WAKES_END), ("fours", FOURS, FOURS_END), ("shorts", SHORTS, SHORTS_END),
+        ):  # fmt: skip
+            row[[begin, end]] = first[name], self.sizes[name]
+        self.alike = max(self.alike, int(row[WAKES_END] - row[WAKES]))
+        self.jobs.append(row)
 
     def _numbers(self, weight: Array, entry: I64) -> Array:
         """The weights (neurons, inputs) with an input more for each bit of numbers; entry k of `fed` begins input k."""
@@ -227,79 +201,89 @@ class _Build:
         self.ends.append(first + 1 + np.arange(len(at)))
         return np.concatenate([np.where(many > 0, 0, weight), weight[:, at] << bit], axis=1)
 
-    def _sums(self, weight: Array) -> tuple[Array, int]:
-        """The neurons' table with segments, supports and constants; and 1 where inverted inputs are read."""
-        count, k = weight.shape
-        table = np.zeros((count, 20), np.int64)
-        table[:, QUAD] = table[:, READY] = NO_QUAD
-        plus, minus, size = weight == 1, weight == -1, (weight != 0).sum(axis=1)
-        small = (np.abs(weight) <= 1).all(axis=1)
-        support, offset = self._supports(weight, small & (size >= SHARED[1]) & (size <= LONGEST))
-        shared = support >= 0
-        table[:, SUPPORT] = offset
-        # x summed where +1, and 1 - x where -1; with a support only the shorter of the two, twice
-        by_plus = shared & (plus.sum(axis=1) <= minus.sum(axis=1))
-        by_plus |= self._quads(table, weight, support, size)
-        alone = table[:, READY] == NO_QUAD
-        plus &= (small & alone & (by_plus | ~shared))[:, None]
-        minus &= (small & ~by_plus)[:, None]
-        table[by_plus, FLIP] = -1
-        table[:, CONSTANT] = np.where(by_plus, 1, -minus.sum(axis=1) * np.where(shared, 2, 1))
-        parts = [(np.arange(count), np.concatenate([plus, minus], axis=1), shared.astype(np.int64))]
+    def _sums(self, table: Array, weight: Array, gain: Array) -> tuple[bool, int]:
+        """Put the neurons into the tables by which they are summed; whether inverted inputs are read, and the first short."""
+        size = np.count_nonzero(weight, axis=1)
+        small = np.abs(weight).max(axis=1, initial=0) <= 1
+        quick = (
+            (table[:, MODE] == MEMORYLESS)
+            & (table[:, READS] == table[:, READS_END])
+            & small
+            & (size <= LONGEST)
+        )
+        quick &= table[:, BITS] == table[:, BITS_END]
+        me, start, bound = table[:, ME], table[:, START], table[:, LEAK] - table[:, THRESHOLD]
+        which, shared = supports(weight, quick)
+        for k, inputs in enumerate(shared):
+            some = np.flatnonzero(which == k)
+            self._alike(
+                weight[np.ix_(some, inputs)] > 0, inputs, weight.shape[1], me[some], bound[some], start[some]
+            )
+        one = np.flatnonzero(quick & (which < 0))
+        minus = weight[one] < 0
+        rows = alone(weight[one] > 0, minus, me[one], bound[one], start[one], self.lists)
+        first = self.put("shorts", rows)
+        self.work += int(rows[:, 2].sum())
+        slow = np.flatnonzero(~quick)
+        invert = self._segments(table, weight, slow, small)
+        self.put("neurons", table[slow])
+        self.put("gain", gain[slow])
+        return invert or bool(minus.any()), first
+
+    def _alike(self, plus: Array, inputs: Array, all_inputs: int, me: I64, bound: I64, start: I64) -> None:
+        """Neurons that share a support; plus (neurons, inputs of the support), 0/1."""
+        first = -1 if len(inputs) == all_inputs else self.put("near", inputs[:, None])
+        begun = [self.sizes["fours"], self.sizes["shorts"]]
+        if len(inputs) >= FOUR:
+            for value in np.unique(start).tolist():
+                some = np.flatnonzero(start == value)
+                rows = fours(plus[some], me[some], bound[some], value, self.wiring.neurons, self.lists)
+                self.put("fours", rows)
+                self.work += int(rows[:, 1:16].sum())
+        else:
+            rows = against(plus, me, bound, start, self.lists)
+            self.put("shorts", rows)
+            self.work += int(rows[:, 2].sum())
+        self.work += len(inputs)
+        self.alike = max(self.alike, len(inputs))
+        ends = begun[0], self.sizes["fours"], begun[1], self.sizes["shorts"]
+        self.put("supports", np.array([[first, len(inputs), *ends]]))
+
+    def _segments(self, table: Array, weight: Array, slow: I64, small: Array) -> bool:
+        """Write how each of the neurons `slow` sums into its row of `table`; whether inverted inputs are read."""
+        weight, small = weight[slow], small[slow]
+        plus, minus, count = (weight == 1) & small[:, None], (weight == -1) & small[:, None], len(slow)
+        constant, zero = -minus.sum(axis=1), weight.shape[1]
+        gap = np.zeros((count, PADDING), bool)
+        parts = [(np.arange(count), np.concatenate([plus, gap, minus], axis=1), np.zeros(count, np.int64))]
         large = np.flatnonzero(~small)
         for bit in range(int(np.abs(weight).max(initial=0)).bit_length() if len(large) else 0):
             has = (np.abs(weight[large]) >> bit & 1).astype(bool)
             down = has & (weight[large] < 0)
-            table[large, CONSTANT] -= down.sum(axis=1) << bit
-            parts.append((large, np.concatenate([has & ~down, down], axis=1), np.full(len(large), bit)))
+            constant[large] -= down.sum(axis=1) << bit
+            wanted = np.concatenate([has & ~down, gap[large], down], axis=1)
+            parts.append((large, wanted, np.full(len(large), bit)))
         owner, wanted, shift = (np.concatenate(column) for column in zip(*parts))
-        order = np.argsort(owner, kind="stable")
-        first, number, row = self.lists.add(wanted[order], 2 * k)
-        base = self.put("segments", np.stack([first, number, shift[order][row]], axis=1))
-        table[:, SEGMENTS] = base + np.searchsorted(owner[order][row], np.arange(count))
-        table[:, SEGMENTS_END] = base + np.searchsorted(owner[order][row], np.arange(count), side="right")
-        return table, int(wanted[:, k:].any())
+        invert = bool(wanted[:, zero:].any())
+        pieces = []
+        for k in range(0, max(1, wanted.shape[1]), LONGEST):
+            row, column = np.nonzero(wanted[:, k : k + LONGEST])
+            first, number = self.lists.put(column + k, np.bincount(row, minlength=len(wanted)), zero)
+            pieces.append(np.stack([first, number, shift, owner], axis=1))
+            self.work += int(number.sum())
+        rows = np.concatenate(pieces)
+        rows = rows[rows[:, 1] > 0]
+        rows = rows[np.argsort(rows[:, 3], kind="stable")]
+        base = self.put("segments", rows[:, :3])
+        table[slow, SEGMENTS] = base + np.searchsorted(rows[:, 3], np.arange(count))
+        table[slow, SEGMENTS_END] = base + np.searchsorted(rows[:, 3], np.arange(count), side="right")
+        table[slow, CONSTANT] = constant
+        return invert
 
-    def _quads(self, table: Array, weight: Array, support: Array, size: Array) -> Array:
-        """Put neurons of one large support together by fours, as far as they go; returns who is in."""
-        taken = np.zeros(len(weight), bool)
-        for number in np.unique(support[(support >= 0) & (size >= FOUR)]):
-            member = np.flatnonzero(support == number)
-            four = member[: len(member) // 4 * 4].reshape(-1, 4)
-            if not len(four):
-                continue
-            code = ((weight[four] > 0) << np.arange(4)[:, None]).sum(axis=1)
-            order = np.array([[c + 8, c] for c in range(7, -1, -1)]).ravel()  # 15, 7, 14, 6, ... 8, 0
-            wanted = (code[:, None] == order[:, None]) & (order[:, None] > 0)
-            first, count, row = self.lists.add(wanted.reshape(-1, weight.shape[1]), 2 * weight.shape[1])
-            rows = np.zeros((len(four) * 16, 2), np.int64)
-            rows[row] = np.stack([first, count], axis=1)
-            both, whole = wanted.sum(axis=2).reshape(-1, 8, 2).sum(axis=2).max(axis=1), size[member[0]]
-            enough = np.where((both < 64) & (whole < 512), 0, np.where((both < 256) & (whole < 1024), 1, 2))
-            base = self.put("quads", np.concatenate([rows.reshape(len(four), 32), enough[:, None]], axis=1))
-            table[four[:, 0], QUAD] = base + np.arange(len(four))
-            table[four, READY] = QUADS_AT + 96 * np.arange(4)
-            taken[four] = True
-        return taken
-
-    def _supports(self, weight: Array, able: Array) -> tuple[Array, Array]:
-        """Number of each neuron's shared support within the job, and its word in `planes`; -1 for none."""
-        support = np.full(len(weight), NO_SUPPORT)
-        _, _, which = distinct(weight != 0)
-        often = np.bincount(which[able], minlength=len(weight))[which] >= SHARED[0]
-        patterns, at, inverse = np.unique(which[able & often], return_index=True, return_inverse=True)
-        if len(patterns):
-            support[able & often] = inverse.ravel()
-            member = np.flatnonzero(able & often)[at]
-            first, number, _ = self.lists.add(weight[member] != 0, 2 * weight.shape[1])
-            self.put(
-                "supports", np.stack([first, number, SUPPORTS_AT + 512 * np.arange(len(patterns))], axis=1)
-            )
-        return support, np.where(support >= 0, SUPPORTS_AT + 512 * support, NO_SUPPORT)
-
-    def _parameters(self, table: Array, number: int, some: Array, weight: Array) -> Array:
-        """The neurons' own numbers, what they add to the sums, and how far a tick can move them."""
+    def _parameters(self, number: int, some: Array, weight: Array) -> tuple[Array, Array]:
+        """The neurons' table with their own numbers, and how far a tick can move each up and down."""
         core, readout = self.program.cores[number], self.program.readout
+        table = np.zeros((len(some), 16), np.int64)
         table[:, ME] = self.wiring.neuron_first[number] + some
         table[:, MODE], table[:, THRESHOLD], table[:, LEAK] = (
             core.reset[some],
@@ -311,28 +295,33 @@ class _Build:
         table[:, STATE] = NO_STATE
         table[:, BITS] = self.wiring.neurons + 1 + self.bits[table[:, ME]]
         table[:, BITS_END] = self.wiring.neurons + 1 + self.bits[table[:, ME] + 1]
-        outputs = self.program.outputs[self.program.outputs[:, 1] == number]
-        outputs = outputs[np.argsort(outputs[:, 2], kind="stable")]
-        outputs = outputs[np.isin(outputs[:, 2], some)]
-        first = self.put("reads", outputs[:, :1])
-        table[:, READS] = first + np.searchsorted(outputs[:, 2], some)
-        table[:, READS_END] = first + np.searchsorted(outputs[:, 2], some, side="right")
-        table[:, MEMBRANE] = (table[:, READS] < table[:, READS_END]) & (readout == "membrane")
+        if self.watch is None:
+            outputs = self.program.outputs[self.program.outputs[:, 1] == number]
+            outputs = outputs[np.argsort(outputs[:, 2], kind="stable")]
+            outputs = outputs[np.isin(outputs[:, 2], some)]
+            first = self.put("reads", outputs[:, :1])
+            table[:, READS] = first + np.searchsorted(outputs[:, 2], some)
+            table[:, READS_END] = first + np.searchsorted(outputs[:, 2], some, side="right")
+            table[:, MEMBRANE] = (table[:, READS] < table[:, READS_END]) & (readout == "membrane")
+        else:
+            on = np.isin(table[:, ME], self.watch)
+            first = self.put("reads", np.searchsorted(self.watch, table[on, ME])[:, None])
+            table[:, READS] = first + np.cumsum(on) - on
+            table[:, READS_END], table[:, MEMBRANE] = table[:, READS] + on, on
         leak, threshold = table[:, LEAK], table[:, THRESHOLD]
         up = np.maximum(weight, 0).sum(axis=1) + np.maximum(leak, 0)
         up += np.where(table[:, MODE] == SUBTRACT, np.maximum(-threshold, 0), 0)
-        return np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1)
+        return table, np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1)
 
     def _events(
         self, number: int, some: Array, start: int | None, axon: Array, inverse: Array, zero: int
     ) -> None:
         """What is counted in this job, by start of the window; `zero` is its row that is never on."""
         core, low = self.program.cores[number], int(self.wiring.axon_first[number])
-        silent = self.wiring.neurons
+        neurons = int(self.wiring.neuron_first[number])
         for value in np.unique(core.start[some]).tolist():
-            mine = np.zeros((1, self.wiring.neurons), bool)
-            mine[0, self.wiring.neuron_first[number] + some[core.start[some] == value]] = True
-            self._group(mine, silent, 0 if self.collapsed else value, 0, 0, 1)
+            mine = some[core.start[some] == value]
+            self._group(mine, self.wiring.neurons - neurons, 0 if self.collapsed else value, 0, 0, neurons)
         k = int(inverse.max(initial=-1)) + 1
         axon_start, fanout = self.wiring.axon_start[low + axon], self.wiring.fanout[low + axon]
         for value in np.unique(axon_start).tolist():
@@ -347,39 +336,41 @@ class _Build:
             at = 0 if self.collapsed else value
             if len(kinds) <= FEW:
                 for a, s in kinds:
-                    self._group(((axons == a) & (synapses == s))[None], zero, at, a, s, 0)
+                    self._group(np.flatnonzero((axons == a) & (synapses == s)), zero, at, a, s, -1)
             else:
                 for counts, is_axon in ((axons, 1), (synapses, 0)):
                     for bit in range(int(counts.max()).bit_length()):
                         one = 1 << bit
-                        self._group(
-                            (counts >> bit & 1 == 1)[None], zero, at, one * is_axon, one * (1 - is_axon), 0
-                        )
+                        on = np.flatnonzero(counts >> bit & 1)
+                        self._group(on, zero, at, one * is_axon, one * (1 - is_axon), -1)
 
-    def _wakes(self, number: int, some: Array, reached: Array, inverse: Array, zero: int) -> int:
+    def _wakes(self, number: int, some: Array, reached: Array, inverse: Array, zero: int) -> None:
         """Which neurons hear the same inputs, by start of the window; `reached` (neurons, axons) says where a synapse is."""
-        first = self.sizes["wakes"]
         hears = heard(reached, inverse, int(inverse.max(initial=-1)) + 1)
         starts = self.program.cores[number].start[some]
         for value in np.unique(starts).tolist():
             own = hears[starts == value]
             first_of, count, _ = distinct(own)
-            wanted = own[first_of]
-            at, entries, row = self.event_lists.chunk(wanted, 0, zero)
-            start = np.full(len(row), 0 if self.collapsed else value)
-            self.put("wakes", np.stack([at, entries, start, count[row]], axis=1))
-        return first
+            deaf = ~own[first_of].any(axis=1)
+            first_of, count = first_of[~deaf], count[~deaf]
+            order = np.argsort(count, kind="stable")
+            at, entries = self.event_lists.add(own[first_of[order]], zero)
+            start = np.full(len(order), 0 if self.collapsed else value)
+            self.put("wakes", np.stack([at, entries, start, count[order]], axis=1))
 
-    def _group(self, wanted: Array, zero: int, start: int, axons: int, synapses: int, spikes: int) -> None:
-        first, number, _ = self.event_lists.add(wanted, zero)
-        for f, n in zip(first.tolist(), number.tolist()):
-            self.put("events", np.array([[f, n, start, axons, synapses, spikes]]))
+    def _group(self, rows: Array, zero: int, start: int, axons: int, synapses: int, neurons: int) -> None:
+        """Rows that are counted together: inputs, or spikes of the neurons from number `neurons` on."""
+        for k in range(0, len(rows), LONGEST):
+            some = rows[k : k + LONGEST]
+            first, number = self.event_lists.put(some, np.array([len(some)]), zero)
+            row = [first[0], number[0], start, axons, synapses, neurons >= 0, max(0, neurons)]
+            self.put("events", np.array([row]))
 
     def plan(self) -> Plan:
         """All tables, joined."""
         columns = {name: np.ascontiguousarray(np.concatenate(rows)) for name, rows in self.columns.items()}
-        widest = 2 * max((job[INPUTS_END] - job[INPUTS] for job in self.jobs), default=0)
-        columns["reads"] = columns["reads"].ravel()
+        widest = PADDING + 2 * max((job[INPUTS_END] - job[INPUTS] for job in self.jobs), default=0)
+        columns["reads"], columns["near"] = columns["reads"].ravel(), columns["near"].ravel().astype(np.int32)
         sources, neurons = columns["sources"], self.wiring.neurons
         outside = sources[:, 0] >= neurons
         slots = 1 + int(sources[~outside, 1].max(initial=0))
@@ -387,10 +378,15 @@ class _Build:
         number, rows = sources[:, 0] < 0, neurons + 1 + int(self.bits[-1])
         sources[number, 0] = neurons - sources[number, 0]
         sources[outside, 0], sources[outside, 1] = slots * rows + which.ravel(), -1
+        sources[:, 1] += 1
+        for name in ("sources", "fours", "shorts", "wakes"):
+            columns[name] = columns[name].astype(np.int32)
         return Plan(
-            job=np.array(self.jobs, np.int64).reshape(-1, 16),
+            job=np.array(self.jobs, np.int64).reshape(-1, 20),
             taps=taps,
-            inputs=np.concatenate(self.ends).astype(np.int64),
+            inputs=np.concatenate(self.ends).astype(np.int32),
+            work=self.work,
+            alike=self.alike,
             index=self.lists.join(np.uint16 if widest < 2**16 else np.int32),
             event_index=self.event_lists.join(np.int32),
             slots=slots,

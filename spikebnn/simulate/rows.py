@@ -80,6 +80,28 @@ def _store(align):
 store, store_anywhere = _store(64), _store(4)  # a row into a flat array, from element `index` on
 
 
+def _prefetch(write):
+    @intrinsic
+    def made(typing, array, index):
+        def make(context, builder, signature, args):
+            byte = ir.IntType(8).as_pointer()
+            kind, name = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32]), "llvm.prefetch.p0i8"
+            call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            where = builder.bitcast(_address(context, builder, signature.args[0], args[0], args[1]), byte)
+            builder.call(call, [where, *(ir.Constant(I32, n) for n in (write, 3, 1))])
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), make
+
+    return made
+
+
+soon_read, soon_written = (
+    _prefetch(0),
+    _prefetch(1),
+)  # a row of an array, from element `index` on, is wanted before long
+
+
 def _splat(builder, value, kind):
     none = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(none, value, ir.Constant(I32, 0))
@@ -167,6 +189,22 @@ def lowest(typing, word):
 @intrinsic
 def ones(typing, word):
     return types.int64(types.uint64), lambda context, builder, signature, args: builder.ctpop(args[0])
+
+
+@intrinsic
+def ones_in(typing, lanes):
+    """How many of the 512 lanes are on."""
+
+    def make(context, builder, signature, args):
+        found = args[0]
+        for name, kind in (("llvm.ctpop.v8i64", ROW), ("llvm.vector.reduce.add.v8i64", I64)):
+            called = builder.module.globals.get(name) or ir.Function(
+                builder.module, ir.FunctionType(kind, [ROW]), name
+            )
+            found = builder.call(called, [found])
+        return found
+
+    return types.int64(row), make
 
 
 def inline(function):
@@ -264,25 +302,37 @@ class Sum:
             done.align = 64
 
 
+COUNTS = ((32, 5, 16), (256, 8, 32), (4096, 12, 64), (65536, 16, 64))  # fewer rows than, planes, rows at once
+
+
 @intrinsic
 def count_here(typing, rows, index, first, number, out, to):
-    """Store the planes of the sum of rows[index[first : first + number]], number a multiple of 4, at most 4092.
+    """Store the planes of the sum of rows[index[first : first + number]], number a multiple of 4, at most 65532.
 
-    8 planes for fewer than 256 rows, else 12; returns how many.
+    COUNTS says how many planes; returns their number.
     """
 
     def make(context, builder, signature, args):
         arrays = [context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 4)]
         out_data = builder.gep(arrays[2], [args[5]])
         end = builder.add(args[2], args[3])
-        planes = cgutils.alloca_once_value(builder, ir.Constant(I64, 8))
-        with builder.if_else(builder.icmp_signed("<", args[3], ir.Constant(I64, 256))) as (few, many):
-            with few:
-                Sum(builder, arrays[0], arrays[1], out_data, 8).run(args[2], end, 32)
-            with many:
-                Sum(builder, arrays[0], arrays[1], out_data, 12).run(args[2], end, 64)
-                builder.store(ir.Constant(I64, 12), planes)
-        return builder.load(planes)
+        made = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
+
+        def sizes(kinds):
+            (fewer, planes, largest), *others = kinds
+            if not others:
+                Sum(builder, arrays[0], arrays[1], out_data, planes).run(args[2], end, largest)
+                builder.store(ir.Constant(I64, planes), made)
+                return
+            below = builder.icmp_signed("<", args[3], ir.Constant(I64, fewer))
+            with builder.if_else(below) as (few, many):
+                with few:
+                    sizes(kinds[:1])
+                with many:
+                    sizes(others)
+
+        sizes(COUNTS)
+        return builder.load(made)
 
     return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
 

@@ -67,7 +67,7 @@ class Streamed:
         out.take(some, state, 0, slice(0, lanes))
         if out.record:
             out.raster[some] = state.bits(0)[:, :lanes].T
-        spikes = state.neuron_spikes.copy()
+        spikes = state.neuron_spikes[:-1].copy()
         self._states.append(state)
         return spikes
 
@@ -103,7 +103,7 @@ class Streamed:
 
     def _block(self) -> float:
         """A frame's share of the work of 512 frames side by side."""
-        return (len(self.plan.index) + PER_NEURON * len(self.plan.neurons)) / LANES
+        return (self.plan.work + PER_NEURON * self.wiring.neurons) / LANES
 
     @property
     def plan(self) -> Plan:

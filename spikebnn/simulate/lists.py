@@ -1,0 +1,135 @@
+"""Which rows a neuron's sum is made of, as lists of row numbers, and which neurons are summed together.
+
+Memoryless neurons whose weights are -1, 0 and +1 are summed by fours where at least SHARED many hear the same inputs:
+the inputs are sorted by which of the four neurons weigh them +1, so that each is added once for all four. Where these
+are few inputs, each neuron has one list: of its inputs of weight +1, or of -1 if these are fewer, against the sum of
+all that it hears; and where nobody else hears the same, of those of +1 and, inverted, of -1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikebnn.arrays import I64, Array, distinct
+
+SHARED = (4, 16)  # a support is summed once if so many neurons share it, and it has so many rows
+FOUR = 96  # rows of a support from which on its neurons are summed by fours
+WIDEST = 16382  # rows of a support for which the kernel's 16 planes suffice
+CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose lists follow each other
+RANK = np.append(CLASSES, 0).argsort()
+PADDING = 4  # rows that are never on, behind the inputs
+(FIRST, KIND, WIDTH, START, ME, BOUND) = (0, 17, 18, 19, 20, 24)  # columns of a four; 1 to 16 are numbers
+FOUR_COLUMNS, SHORT_COLUMNS = (
+    28,
+    8,
+)  # of a short list: neuron, first, number, bound, start, at rest, flip, width
+
+
+class Lists:
+    """Lists of row numbers end to end, each padded with the zero row to a multiple of four; equal ones are kept once."""
+
+    def __init__(self) -> None:
+        self.parts: list[Array] = [np.zeros(0, np.int32)]
+        self.size = 0
+        self.longest = 0
+        self.seen: dict[bytes, int] = {}
+
+    def put(self, rows: Array, count: Array, zero: int) -> tuple[I64, I64]:
+        """Lists of `count` rows each, end to end in `rows`: where each begins, and how long it is now."""
+        number = -(-count // 4) * 4
+        first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
+        entries = np.full(int(first[-1]), zero, np.int32)
+        entries[np.arange(len(rows)) + np.repeat(first[:-1] - (np.cumsum(count) - count), count)] = rows
+        name = entries.tobytes()
+        if name not in self.seen:
+            self.seen[name] = self.size
+            self.parts.append(entries)
+            self.size += len(entries)
+        return first[:-1] + self.seen[name], number.astype(np.int64)
+
+    def add(self, wanted: Array, zero: int) -> tuple[I64, I64]:
+        """One list for each row of a 0/1 matrix."""
+        row, column = np.nonzero(wanted)
+        return self.put(column, np.bincount(row, minlength=len(wanted)), zero)
+
+    def join(self, kind: type[np.generic]) -> Array:
+        return np.concatenate(self.parts).astype(kind)
+
+
+def supports(weight: Array, able: Array) -> tuple[I64, list[Array]]:
+    """Which set of inputs each neuron shares with enough of `able`, -1 for none, and these sets; weight (neurons, inputs)."""
+    which = np.full(len(weight), -1, np.int64)
+    size = np.count_nonzero(weight, axis=1)
+    able = able & (size >= SHARED[1]) & (size <= WIDEST)
+    if not able.any():
+        return which, []
+    _, count, pattern = distinct(weight != 0)
+    often = able & (np.bincount(pattern[able], minlength=len(count))[pattern] >= SHARED[0])
+    _, first, number = np.unique(pattern[often], return_index=True, return_inverse=True)
+    which[often] = number.ravel()
+    return which, [np.flatnonzero(weight[np.flatnonzero(often)[k]]) for k in first.tolist()]
+
+
+def fours(plus: Array, me: I64, bound: I64, start: int, nobody: int, lists: Lists) -> Array:
+    """Rows of the kernel's table for neurons of one support and start, by fours; `nobody` takes the places left over.
+
+    plus (neurons, inputs of the support), 0/1; a neuron fires where twice the sum of its plus inputs, less the sum of all,
+    and its bound are not negative. The lists count the support's inputs, so that equal patches of an image share them.
+    """
+    order = np.argsort(bound, kind="stable")  # neighbours of one bound share the kernel's work on it
+    short = -len(order) % 4
+    size = plus.shape[1]
+    bits = np.zeros((len(order) + short, size), bool)
+    bits[: len(order)] = plus[order]
+    who, level = np.full((len(bits),), nobody), np.full((len(bits),), -size - 1)
+    who[: len(order)], level[: len(order)] = me[order], np.clip(bound[order], -size - 1, size)
+    groups = len(bits) // 4
+    code = (bits.reshape(groups, 4, size) << np.arange(4)[:, None]).sum(axis=1)
+    rank = RANK[code]
+    count = np.bincount((rank + 16 * np.arange(groups)[:, None]).ravel(), minlength=16 * groups).reshape(
+        -1, 16
+    )
+    by = np.argsort(rank, axis=1, kind="stable")
+    used = np.arange(size) < (size - count[:, 15])[:, None]
+    first, number = lists.put(by[used], count[:, :15].ravel(), size)
+    number = number.reshape(groups, 15)
+    pair = np.append(count[:, 0:14:2] + count[:, 1:14:2], count[:, 14:15], axis=1).max(axis=1)
+    most = bits.reshape(groups, 4, size).sum(axis=2).max(axis=1)
+    kind = np.select(
+        [(pair < 64) & (most < 512), (pair < 256) & (most < 1024), (pair < 4096) & (most < 4096)],
+        [0, 1, 2],
+        3,
+    )
+    out = np.zeros((groups, FOUR_COLUMNS), np.int64)
+    out[:, FIRST], out[:, 1:16] = first.reshape(groups, 15)[:, 0], number
+    out[:, KIND], out[:, WIDTH], out[:, START] = kind, width(size), start
+    out[:, ME : ME + 4], out[:, BOUND : BOUND + 4] = who.reshape(groups, 4), level.reshape(groups, 4)
+    return out
+
+
+def width(size: int) -> int:
+    """Planes that hold twice a sum of `size` inputs less the sum of all, less a bound that it may just not reach."""
+    return (2 * size + 2).bit_length() + 1
+
+
+def against(plus: Array, me: I64, bound: I64, start: I64, lists: Lists) -> Array:
+    """Rows of the kernel's table for neurons of one support with one list each; plus (neurons, its inputs), 0/1."""
+    size, many = plus.shape[1], plus.sum(axis=1)
+    flip = 2 * many > size
+    first, number = lists.add(np.where(flip[:, None], ~plus, plus), size)
+    level = np.clip(bound, -size - 1, size)
+    # minus: s - 2 m + b >= 0 is not 2 m - s - b - 1 >= 0
+    level = np.where(flip, -level - 1, level)
+    wide = np.full(len(me), width(size))
+    return np.stack([me, first, number, level, start, bound >= 0, np.where(flip, -1, 0), wide], axis=1)
+
+
+def alone(plus: Array, minus: Array, me: I64, bound: I64, start: I64, lists: Lists) -> Array:
+    """Rows of the kernel's table for neurons that each count one list, of inverted inputs behind the others."""
+    count, zero = plus.shape
+    wanted = np.concatenate([plus, np.zeros((count, PADDING), bool), minus], axis=1)
+    first, number = lists.add(wanted, zero)
+    inverted = minus.sum(axis=1)
+    least = np.clip(inverted - bound, 0, wanted.sum(axis=1) + 1)  # active ones with which the neuron fires
+    none = np.zeros(count, np.int64)
+    return np.stack([me, first, number, least, start, inverted >= least, none, none], axis=1)
