@@ -126,6 +126,44 @@ def test_a_pool_takes_no_neuron_and_no_tick_where_axons_merge() -> None:
     assert sum(core.neurons for core in program.cores) == sum(core.neurons for core in before.cores) - 4
 
 
+def wide_pools(taps: int = 14) -> ThresholdNetwork:
+    """The same with four pools of so many of the 16 positions each."""
+    network = pooled()
+    conv, pool, dense = network.layers
+    members = conv.first + np.stack([(np.arange(taps) + k) % 16 for k in range(4)])
+    wired = replace(pool.synapses, weight=np.ones((1, taps), np.int16), taps=members.astype(np.int32))
+    return replace(network, layers=(conv, replace(pool, synapses=wired), dense))
+
+
+def test_a_pool_that_is_wider_than_a_core_is_an_axon_and_not_a_sum() -> None:
+    target = replace(ONE, core=replace(ONE.core, axons=10))
+    network = wide_pools()
+    program, alone = mapped(network, target), mapped(network, replace(target, core=replace(target.core, axon_merges=False)))
+    assert program.header["merged"] == {"pool": 4}
+    assert program.header["split"]["method"] == "none"
+    assert (program.period, alone.period > 1) == (1, True)
+    assert len(program.cores) < len(alone.cores)
+    inputs = mapper_inputs(network, 20, 1)
+    np.testing.assert_array_equal(mapper_run(program, inputs)[0], execute(network, inputs)[1])
+
+
+def test_a_wide_pool_that_the_host_reads_is_a_neuron_that_hears_one_axon() -> None:
+    network = wide_pools()
+    votes = replace(network.readout.synapses, taps=np.array([[16 + 36], [17 + 36]], np.int32))
+    network = replace(network, layers=network.layers[:2], readout=mapper_readout(votes))
+    program = mapped(network, replace(ONE, core=replace(ONE.core, axons=10)))
+    assert (program.header["shared"], program.header["split"]["method"]) == ({"pool": 2}, "none")
+    inputs = mapper_inputs(network, 20, 1)
+    np.testing.assert_array_equal(mapper_run(program, inputs)[0], execute(network, inputs)[1])
+
+
+def test_a_pool_whose_sum_is_wider_than_v_is_an_axon_where_axons_merge() -> None:
+    target = replace(ONE, neuron=replace(ONE.neuron, v_bits=4))
+    assert mapped(wide_pools(), target).header["merged"] == {"pool": 4}
+    alone = replace(target, core=replace(target.core, axon_merges=False))
+    assert any('"pool": needs a membrane of' in v.text for v in find_violations(wide_pools(), alone, Recipe()))
+
+
 def test_a_min_pool_stays_a_layer_of_neurons() -> None:
     program = mapped(pooled(falls=True), ONE)
     assert merged_axons(program) == 0

@@ -136,6 +136,8 @@ def _cheapest_pools(
     cost: dict[str, float] = {}
     for way, pool in ((AXON, None), (SHARED, relay(merge, own, merge.first, merge.layer)), (ALONE, merge)):
         asked, pools = demand, []
+        if way == ALONE and merge.joined:
+            continue
         try:
             if pool is not None:
                 wanted, edges = copies_of(pool, demand, heard, target)
@@ -145,7 +147,7 @@ def _cheapest_pools(
                 asked = with_readers(asked, pools)
             copies, edges = copies_of(source, through(asked, merge), heard, target)
             parts = [part for part, _ in pack(source, 0, copies, edges, punctual, target, tried=tried)]
-        except NoRoom:  # a pool wider than a core can still be an axon
+        except NoRoom:
             continue
         cost[way] = _cores(parts, inputs, target) + len(pools)
     return min(cost, key=lambda way: cost[way], default=AXON)

@@ -10,6 +10,8 @@ import numpy as np
 
 from spikebnn.arrays import I32, I64, U8
 from spikebnn.partition.digits import in_digits
+from spikebnn.partition.limits import bank_violations
+from spikebnn.partition.merge import joined as as_axons
 from spikebnn.partition.pulse import make_pulse, values_of
 from spikebnn.partition.readout import ReadoutBanks, lower_readout
 from spikebnn.partition.settle import Settled
@@ -52,7 +54,9 @@ def lower(
     layers, readout = [in_digits(layer, target) for layer in layers], in_digits(readout, target)
     first = inputs + sum(len(layer.live) for layer in layers)
     at_once = KINDS[_method(recipe)].at_once
+    pools = [_pools(layer, k, layers[:k], target) for k, layer in enumerate(layers)]
     ways = [_way(layer, inputs, most, target, cut_bundles, at_once) for layer in layers]
+    ways = [way if pool is None else "pool" for way, pool in zip(ways, pools, strict=True)]
     share = _shares([*layers, readout], target)
     multi = most > 1 or any(way == "split" and not at_once for way in ways) or recipe.readout == "burst"
     violations: list[Violation] = []
@@ -60,12 +64,14 @@ def lower(
     banks: list[Bank] = []
     names = [ProgramLayer(name=s.name, role=_ROLES[w], neurons=len(s.live)) for s, w in zip(layers, ways, strict=True)]
     names.append(ProgramLayer(name=readout.name, role="readout", neurons=readout.synapses.neurons))
-    for index, (layer, way) in enumerate(zip(layers, ways, strict=True)):
+    for index, (layer, way, pool) in enumerate(zip(layers, ways, pools, strict=True)):
         made: list[Bank] | Violation
         if not layer.live.any():
             continue
         if way == "split":
             made = _split(layer, index, len(names), inputs, most, first, target, recipe, seen, clipped, share(layer), multi)
+        elif pool is not None:
+            made = [pool]
         elif way == "gather":
             made = _one(_gather(layer, index, inputs, most, target))
         else:
@@ -95,7 +101,7 @@ def lower(
     return _lowered(banks, names, read, first, layers, ways, multi, violations, recipe, clipped)
 
 
-_ROLES = {"whole": "whole", "gather": "aggregate", "split": "aggregate"}
+_ROLES = {"whole": "whole", "pool": "whole", "gather": "aggregate", "split": "aggregate"}
 
 
 def _lowered(
@@ -157,6 +163,18 @@ def _way(layer: Settled, inputs: int, most: int, target: Target, cut_bundles: bo
         made = _gather(layer, 0, inputs, most, target)
         return "split" if isinstance(made, Violation) and made.what == "fan-in" else "gather"
     return "whole"
+
+
+def _pools(layer: Settled, index: int, before: Sequence[Settled], target: Target) -> Bank | None:
+    """The layer as pools that are axons, where these merge and a core would not take it as neurons that hear one tick."""
+    if not target.core.axon_merges or not layer.live.any():
+        return None
+    made = _whole(layer, index, False, target)
+    if isinstance(made, Violation):
+        return None
+    limit = axon_limit(target, int(np.abs(layer.synapses.weight).max(initial=1)))
+    fits = int(fan_in(layer)[layer.live].max()) <= limit and not any(bank_violations(made, False, target))
+    return None if fits else as_axons(made, layer.live, [(other.first, other.first + len(other.live)) for other in before])
 
 
 def _gather(layer: Settled, index: int, inputs: int, most: int, target: Target) -> Bank | Violation:

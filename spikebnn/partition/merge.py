@@ -45,6 +45,31 @@ def ors(bank: Bank) -> Array:
     return out
 
 
+def joined(bank: Bank, live: Array, sources: Sequence[tuple[int, int]]) -> Bank | None:
+    """The bank as pools that are only axons, if all its `live` neurons (neurons,) are ORs of one of `sources` each.
+
+    `sources` are ranges of signals whose neurons all say their one bit in one tick. A shared axon is on or off, so neither
+    a core's axons nor the width of V bound such a pool.
+    """
+    s = bank.synapses
+    if not ors(bank)[live].all():
+        return None
+    on = (s.weight[s.row[live]] != 0) & (s.taps[s.patch[live]] != NO_TAP)
+    taps = s.taps[s.patch[live]]
+    low, high = np.where(on, taps, 2**31 - 1).min(axis=1), np.where(on, taps, NO_TAP).max(axis=1)
+    alone = np.zeros(len(low), bool)
+    for first, stop in sources:
+        alone |= (low >= first) & (high < stop)
+    if not alone.all():
+        return None
+    one = replace(s, weight=(s.weight != 0).astype(np.int16))
+    none = np.zeros(bank.neurons, np.int64)
+    return replace(
+        bank, synapses=one, threshold=np.ones(bank.neurons, np.int32), leak=none.astype(np.int32), low=none, high=none + 1,
+        joined=True,
+    )  # fmt: skip
+
+
 def merges_of(bank: Bank, banks: Sequence[Bank], inputs: int, signals: int) -> list[tuple[I32, Bank]]:
     """For each source bank, the neurons of `bank` that axons can stand for, and these axons as a bank from `signals` on.
 

@@ -72,6 +72,7 @@ class Bank:
     high: I64
     burst: int = 1  # most spikes of a neuron in one frame
     gathers: bool = False  # integrates over many ticks until its "go"
+    joined: bool = False  # pools that no core takes as neurons, only as axons that their inputs share
     feedback: int = 0  # so many of the last taps are spikes that all come before the other taps' spikes
     pulses: tuple[Pulse, ...] = ()
     tick: int = 0  # in which frame 0 makes it fire first
