@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, U64, Array
+from spikebnn.arrays import I64, U8, U64, Array, aligned
 
-Pack = Callable[[Array, int, Array], None]
+Pack = Callable[[Array, int, Array, Array], None]
 
 
 class Inlet:
@@ -17,6 +17,7 @@ class Inlet:
     def __init__(self, taps: I64, lines: int, rows: U64, packed: U64, pack: Pack) -> None:
         """Row k of `rows` (taps, 8) is line taps[k, 0], taps[k, 1] ticks later; `packed` has 8 words for each line."""
         self.rows, self.lines, self.pack = rows, lines, pack
+        self.square: U64 = aligned(64, np.uint64)
         self.packed = packed.reshape(-1, 8)
         steady = taps[:, 0] >= lines
         rows[steady] = np.uint64(2**64 - 1)
@@ -26,21 +27,27 @@ class Inlet:
             own = own[np.argsort(taps[own, 0], kind="stable")]
             self.taps[delay] = taps[own, 0], own
         self.longest = max(self.taps, default=0)
+        self.whole = len(taps) == lines and np.array_equal(taps[:, 0], np.arange(lines)) and not taps[:, 1].any()
         self.under_way: dict[int, tuple[I64, U64]] = {}  # tick: the lines that were on, and their lanes
         self.lit: list[Array] = []  # rows that may be on
 
     def feed(self, tick: int, lines: U8) -> None:
         """The active lines (lanes, lines) of a tick; ticks come in order. Fewer lines than there are: the rest is silent."""
-        for own in self.lit:
-            self.rows[own] = 0
-        self.lit = []
         many = lines.shape[1]
+        if not self.whole:
+            for own in self.lit:
+                self.rows[own] = 0
+        self.lit = []
         if many % 8:
             wide = np.zeros((len(lines), many + -many % 8), np.uint8)
             wide[:, :many], lines = lines, wide
         eights = np.ascontiguousarray(lines).view(np.uint64)
-        if eights.any():
-            self.pack(eights, many, self.packed.reshape(-1))
+        if self.whole:  # every line has one row, in order
+            self.pack(eights, many, self.square, self.rows.reshape(-1))
+            self.rows[many:] = 0
+            self.lit = [self.rows]
+        elif eights.any():
+            self.pack(eights, many, self.square, self.packed.reshape(-1))
             if 0 in self.taps:
                 line, own = self.taps[0]
                 heard = line < many
