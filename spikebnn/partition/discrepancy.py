@@ -85,7 +85,8 @@ def axons_of(readers: Sequence[Columns], first: int, last: int, counts: Mapping[
     `counts` (signals,) for each weight are the columns that read a signal through it: each of these keys takes
     count / room axons by itself, rounded up; all keys that the same banks share take more if the discrepancy says so.
     """
-    alone = {value: -(-count[first:last] // room) for value, count in counts.items()}
+    alone = {value: np.zeros(last - first, np.int64) for reader in readers for value in reader.values}
+    alone |= {value: -(-count[first:last] // room) for value, count in counts.items()}
     total = sum(int(least.sum()) for least in alone.values())
     near = [c for c in readers if c.low < last and c.high >= first]
     for value in sorted({abs(v) for v in counts}):
