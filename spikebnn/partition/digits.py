@@ -9,6 +9,7 @@ import numpy as np
 from spikebnn.arrays import I64
 from spikebnn.partition.pulse import values_of
 from spikebnn.partition.settle import Settled
+from spikebnn.partition.types import connected, total
 from spikebnn.targets.target import Target
 from spikebnn.threshold import Synapses
 
@@ -30,7 +31,10 @@ def in_digits(layer: Settled, target: Target) -> Settled:
     columns = [_column(s.weight.astype(np.int64), digit, digits) for digit in digits]
     weight = np.concatenate(columns, axis=1).astype(np.int16)
     taps = np.tile(s.taps, (1, len(digits)))
-    return replace(layer, synapses=Synapses(weight=weight, taps=taps, row=s.row, patch=s.patch))
+    synapses = Synapses(weight=weight, taps=taps, row=s.row, patch=s.patch)
+    mark = connected(synapses)
+    way = tuple(total(cut(weight, 0).astype(np.int16), mark, s.row, s.patch) for cut in (np.minimum, np.maximum))
+    return replace(layer, synapses=synapses, way=(way[0], way[1]))
 
 
 def _digits(low: int, high: int, types: int) -> tuple[int, ...] | None:

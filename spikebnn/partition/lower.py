@@ -217,11 +217,12 @@ def _whole(layer: Settled, index: int, multi: bool, target: Target) -> Bank | Vi
         limit = axon_limit(target, int(np.abs(layer.synapses.weight).max(initial=1)))
         if used > limit:
             return _too_wide(layer.name, used, limit, target, "and the control line of its bias counts", "use --split exact")
+    low, high = layer.reach
     return Bank(
         name=layer.name, role="whole", layer=index, unit=np.arange(n, dtype=np.int32), spot=spots(layer),
         synapses=layer.synapses, threshold=np.ones(n, np.int32), leak=bias.astype(np.int32), reset=MEMORYLESS,
         floor=np.full(n, NO_FLOOR, np.int32), floor_mode=SATURATE, first=layer.first,
-        low=layer.low + np.minimum(bias, 0), high=layer.high + 1 - theta, pulses=tuple(pulses),
+        low=low + np.minimum(bias, 0), high=high + 1 - theta, pulses=tuple(pulses),
     )
 
 
@@ -278,7 +279,7 @@ def _added_at_once(sums: Sums, layer: Settled, index: int, wide: Wide, target: T
         theta = _reachable(layer) + sums.offset
         heard = replace(
             layer, synapses=weighed(sums.lines), threshold=theta, low=np.minimum(sums.low, theta - 1),
-            high=np.maximum(sums.high, theta),
+            high=np.maximum(sums.high, theta), way=None,
         )  # fmt: skip
         whole = _whole(heard, index, wide.multi, target)
         widest = int(fan_in(heard).max(initial=0))

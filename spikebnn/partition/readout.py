@@ -159,7 +159,8 @@ def _thermometer(readout: Settled, layer: int, counts: bool, multi: bool, first:
             f"{target.neuron.bias_max} of {target.name}", "use --readout burst",
         )
     unit = np.full(len(sums), AUXILIARY, np.int32)
-    bank = _bank(readout, layer, readout.name, part, unit, first, readout.low[sums], readout.high[sums])
+    low, high = readout.reach
+    bank = _bank(readout, layer, readout.name, part, unit, first, low[sums], high[sums])
     bank = replace(bank, leak=bias.astype(np.int32), low=bank.low + np.minimum(bias, 0), high=bank.high + 1 - theta)
     return ReadoutBanks(
         kind="thermometer", banks=(replace(bank, pulses=pulses),) if len(sums) else (),

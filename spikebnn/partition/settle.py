@@ -31,6 +31,12 @@ class Settled:
     live: Array  # (neurons,); False for a neuron that is constant
     first: int
     shape: tuple[int, ...]
+    way: tuple[I64, I64] | None = None  # (neurons,) each; as low and high, if the axons of one source can come one by one
+
+    @property
+    def reach(self) -> tuple[I64, I64]:
+        """The furthest that V goes down and up while its axons are added, in whatever order."""
+        return (self.low, self.high) if self.way is None else self.way
 
 
 def settle(network: ThresholdNetwork, most: int) -> tuple[tuple[Settled, ...], Settled]:
