@@ -43,7 +43,7 @@ class Follower:
 
         Returns the spikes of each neuron in all frames.
         """
-        _, _, follow, sum_spikes = self.kernels
+        *_, follow, sum_spikes = self.kernels
         self.totals[:] = 0
         self.added = 0
         for first in range(0, len(eights), self.most):

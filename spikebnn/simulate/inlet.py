@@ -27,26 +27,20 @@ class Inlet:
             own = own[np.argsort(taps[own, 0], kind="stable")]
             self.taps[delay] = taps[own, 0], own
         self.longest = max(self.taps, default=0)
-        self.whole = len(taps) == lines and np.array_equal(taps[:, 0], np.arange(lines)) and not taps[:, 1].any()
         self.under_way: dict[int, tuple[I64, U64]] = {}  # tick: the lines that were on, and their lanes
         self.lit: list[Array] = []  # rows that may be on
 
     def feed(self, tick: int, lines: U8) -> None:
         """The active lines (lanes, lines) of a tick; ticks come in order. Fewer lines than there are: the rest is silent."""
-        many = lines.shape[1]
-        if not self.whole:
-            for own in self.lit:
-                self.rows[own] = 0
+        for own in self.lit:
+            self.rows[own] = 0
         self.lit = []
+        many = lines.shape[1]
         if many % 8:
             wide = np.zeros((len(lines), many + -many % 8), np.uint8)
             wide[:, :many], lines = lines, wide
         eights = np.ascontiguousarray(lines).view(np.uint64)
-        if self.whole:  # every line has one row, in order
-            self.pack(eights, many, self.square, self.rows.reshape(-1))
-            self.rows[many:] = 0
-            self.lit = [self.rows]
-        elif eights.any():
+        if eights.any():
             self.pack(eights, many, self.square, self.packed.reshape(-1))
             if 0 in self.taps:
                 line, own = self.taps[0]

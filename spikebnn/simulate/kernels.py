@@ -364,9 +364,61 @@ def _tick(
             )  # fmt: skip
 
 
-def compiled() -> tuple[Any, Any]:
-    """The kernels (tick, pack), from Numba's cache on disk where there is a place for one."""
+_one_tick, _pack = (nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_tick, pack))
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _move(counts, first, lanes, out):
+    """Add counts (cores, 512) of a block to those of its frames, out (frames, cores), by squares that a cache holds."""
+    for left in range(0, len(counts), 8):
+        for top in range(0, lanes, 8):
+            for lane in range(top, min(top + 8, lanes)):
+                for core in range(left, min(left + 8, len(counts))):
+                    out[first + lane, core] += counts[core, lane]
+
+
+def _frames(
+    eights, many, first, end, square, packed, line_rows, lines,
+    jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
+    backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
+    events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+    neuron_spikes, out_spikes, out_axons, out_synapses, out_updates, out_sums,
+):  # fmt: skip
+    """Frames first to end of a program through which frames stream, 512 at a time, each in one tick; all counts are added.
+
+    Row k of `line_rows` is line lines[k], and always on where there is no such line.
+    """
+    for block in range(first, end, 512):
+        lanes = min(512, end - block)
+        for word in range(8):
+            left = min(64, max(0, lanes - 64 * word))
+            valid[word] = ~np.uint64(0) >> np.uint64(64 - left) if left else np.uint64(0)
+        spike_counts[:] = 0
+        axon_counts[:] = 0
+        synapse_counts[:] = 0
+        update_counts[:] = 0
+        sums[:] = 0
+        _pack(eights[block : block + lanes], many, square, packed)
+        for k in range(len(lines)):
+            if lines[k] < many:
+                store(line_rows, 8 * k, load(packed, 8 * lines[k]))
+        _one_tick(
+            0, 1, 1, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
+            backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
+            events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+            neuron_spikes,
+        )  # fmt: skip
+        _move(spike_counts[0], block, lanes, out_spikes)
+        _move(axon_counts[0], block, lanes, out_axons)
+        _move(synapse_counts[0], block, lanes, out_synapses)
+        _move(update_counts[0], block, lanes, out_updates)
+        _move(sums[0], block, lanes, out_sums)
+
+
+def compiled() -> tuple[Any, ...]:
+    """The kernels (tick, pack, frames), from Numba's cache on disk where there is a place for one."""
+    kernels = _tick, pack, _frames
     try:
-        return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_tick, pack))
+        return tuple(nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in kernels)
     except RuntimeError:  # no writable place for the cache
-        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_tick, pack))
+        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in kernels)

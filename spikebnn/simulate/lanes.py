@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from spikebnn.simulate.wiring import Wiring
 
 LANES = 512
 PLANES = 2832  # words in which the kernels add
-Kernels = tuple[Callable[..., Any], ...]  # tick, pack, follow, sum_spikes
+Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 
 
@@ -74,11 +75,22 @@ class State:
         self.awake[-1] = len(self.inlet.lit)
 
     def tick(self, tick: int, period: int, frames: int, reads: int) -> None:
-        p = self.plan
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
-        valid = aligned_copy(valid, np.uint64)
-        self.kernels[0](
-            tick, period, frames, self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
+        self.kernels[0](tick, period, frames, *self._tables(aligned_copy(valid, np.uint64), reads))
+
+    def stream(self, eights: U64, many: int, first: int, end: int, reads: int, out: Out) -> None:
+        """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, counted into `out`."""
+        lines = self.plan.taps[:, 0]
+        outside = self.ring[-8 * len(lines) :] if len(lines) else self.ring[:0]
+        self.kernels[2](
+            eights, many, first, end, aligned(64, np.uint64), self.inlet.packed.reshape(-1), outside, lines,
+            *self._tables(aligned(8, np.uint64), reads), *out.counts, out.sums,
+        )  # fmt: skip
+
+    def _tables(self, valid: U64, reads: int) -> tuple[Any, ...]:
+        p = self.plan
+        return (
+            self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
             self.numbers, self.hot, self.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
             p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.event_index, p.wakes, p.reads, reads, *self.counts,
             self.sums, self.neuron_spikes,
@@ -109,6 +121,12 @@ class Out:
         self.sums[:] = program.base
         self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
         self.record = record
+
+    def part(self, frames: slice) -> Out:
+        """The same arrays, of these frames alone."""
+        part = copy(self)
+        part.counts, part.sums = [counts[frames] for counts in self.counts], self.sums[frames]
+        return part
 
     def take(self, frames: slice, state: State, frame: int, lanes: slice) -> None:
         for mine, theirs in zip(self.counts, state.counts):

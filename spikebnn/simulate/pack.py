@@ -101,7 +101,9 @@ def pack(eights, many, square, out):
                     else:
                         value = np.uint64(0)
                         for word in range(words):
-                            value |= ((here[lane, (first >> 3) + word] * gather) >> np.uint64(56)) << np.uint64(8 * word)
+                            value |= (
+                                (here[lane, (first >> 3) + word] * gather) >> np.uint64(56)
+                            ) << np.uint64(8 * word)
                         square[lane] = value
                 square[len(here) :] = 0
                 turn(square)

@@ -22,6 +22,7 @@ from spikebnn.simulate.wiring import Wiring
 
 FEW = 160  # frames up to which a block of 512 is not worth its while
 COURSE_BYTES = 1 << 30  # memory that the tables for following events may take
+MOST = 8  # blocks of 512 frames in one call
 SAMPLE = 16  # frames on which the work of following is looked at
 # Work, in rows of 512 bits that follow an event and are added (0.7 ns each), measured on dense and convolutional programs:
 # a block of 512 frames has its index entries and its neurons; a frame that is followed, its events, blocks and jobs.
@@ -49,22 +50,23 @@ class Streamed:
             spikes.append(first)
             if done < len(bits) and added / done + self._rest() < self._block():
                 way = self._follow
-        parts = [slice(k, min(k + LANES, len(bits))) for k in range(done, len(bits), LANES)]
+        at_once = LANES * max(1, min(MOST, (len(bits) - done) // (LANES * 4 * self.threads)))
+        if out.record:
+            at_once = LANES
+        parts = [slice(k, min(k + at_once, len(bits))) for k in range(done, len(bits), at_once)]
         return out.answer(spikes + each(lambda some: way(bits, out, some), parts, self.threads))
 
     def _side_by_side(self, bits: U8, out: Out, some: slice) -> I64:
-        """At most 512 frames, one in each lane; the spikes of each neuron."""
-        plan, lanes = self.plan, some.stop - some.start
+        """Frames, 512 at a time, one in each lane; the spikes of each neuron."""
+        lanes = min(some.stop - some.start, LANES)
         try:
             state = self._states.pop()
             state.begin(lanes)
         except IndexError:
-            state = State(
-                self.kernels, plan, self.wiring, 1, len(self.program.cores), len(self.program.base), lanes
-            )
-        state.feed(0, bits[some])
-        state.tick(0, 1, 1, READS_MEMBRANE if self.membrane else READS_SPIKES)
-        out.take(some, state, 0, slice(0, lanes))
+            sums, cores = len(self.program.base), len(self.program.cores)
+            state = State(self.kernels, self.plan, self.wiring, 1, cores, sums, lanes)
+        reads = READS_MEMBRANE if self.membrane else READS_SPIKES
+        state.stream(by_eights(bits[some]), bits.shape[1], 0, some.stop - some.start, reads, out.part(some))
         if out.record:
             out.raster[some] = state.bits(0)[:, :lanes].T
         spikes = state.neuron_spikes[:-1].copy()
