@@ -14,6 +14,7 @@ from spikebnn.partition import Partition, check_partition, split
 from spikebnn.partition.memory import run_bits
 from spikebnn.partition.plan import cost_of
 from spikebnn.partition.settle import merged, settle
+from spikebnn.partition.tile import sample
 from spikebnn.program import SUBTRACT
 from spikebnn.recipe import Recipe
 from spikebnn.targets.target import SynapseRule, Target
@@ -317,6 +318,12 @@ def test_the_checker_finds_an_axon_fed_by_another_neuron() -> None:
     with pytest.raises(CheckError, match="is not fed"):
         check_partition(replace(partition, routes=partition.routes[1:]), network, target)
 
+
+
+def test_a_sample_of_places_around_an_empty_middle_is_not_empty() -> None:
+    ring = np.array([(0, y, x) for y in range(40) for x in range(40) if not (4 <= y < 36 and 4 <= x < 36)], np.int32)
+    some = sample(ring, 20)
+    assert 0 < len(some) <= len(ring)
 
 
 def test_neurons_of_many_axons_share_cores_with_neurons_of_many_columns() -> None:

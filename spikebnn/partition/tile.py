@@ -37,7 +37,10 @@ def laid(spot: Array, way: Way) -> I64:
 
 
 def sample(spot: Array, most: int) -> I64:
-    """Places inside a box in the middle, about `most` of them: whole rows as long as there are a dozen."""
+    """Places inside a box in the middle, about `most` of them: whole rows as long as there are a dozen.
+
+    The box shrinks no further along an axis where nothing would be left in it.
+    """
     inside = np.arange(len(spot))
     if len(spot) <= most:
         return inside
@@ -47,5 +50,8 @@ def sample(spot: Array, most: int) -> I64:
         while side[axis] > floor and len(inside) > most:
             side[axis] = max(floor, side[axis] // 2)
             off = spot[inside, axis] - (middle[axis] - side[axis] // 2)
-            inside = inside[(off >= 0) & (off < side[axis])]
+            near = inside[(off >= 0) & (off < side[axis])]
+            if not len(near):
+                break
+            inside = near
     return inside
