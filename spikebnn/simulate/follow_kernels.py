@@ -25,7 +25,7 @@ from spikebnn.simulate.rows import (
     ROW,
     WORDS,
     add_where,
-    count_here,
+    count_sixteens,
     count_there,
     differ,
     every,
@@ -38,7 +38,8 @@ from spikebnn.simulate.rows import (
     store_anywhere,
 )
 
-LONGEST = 4092  # rows that the adders count at once
+LONGEST = 65520  # rows that the adders count at once
+PADDING = 16  # lists are a multiple of it
 
 
 @intrinsic
@@ -105,38 +106,59 @@ def common(typing, a, at, b, to, many):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _pack(eights, signals):
-    """0/1 bytes, by eights, as bits from signal 0 on."""
-    whole = len(eights) >> 3
-    for w in range(whole):
-        signals[w] = bit_of(eights[8 * w :], np.uint8(1))
-    if len(eights) & 7:
-        gather, value = np.uint64(0x0102040810204080), np.uint64(0)  # moves bit 0 of byte k to bit 56 + k
-        for k in range(len(eights) & 7):
-            value |= ((eights[8 * whole + k] * gather) >> np.uint64(56)) << np.uint64(8 * k)
-        signals[whole] = value
+def _pack(bits, first, end, signals, words, steady):
+    """Frames first to end of 0/1 bytes, by eights, as bits from signal 0 on."""
+    flat, wide = bits.reshape(-1), bits.shape[1]
+    gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
+    for f in range(first, end):
+        whole, here, at = wide >> 3, f * words, f * wide
+        for w in range(whole):
+            signals[here + w] = bit_of(flat, at + 8 * w, np.uint8(1))
+        if wide & 7:
+            value = np.uint64(0)
+            for k in range(wide & 7):
+                value |= ((flat[at + 8 * whole + k] * gather) >> np.uint64(56)) << np.uint64(8 * k)
+            signals[here + whole] = value
+        if steady >= 0:
+            signals[here + (steady >> 6)] |= np.uint64(1) << np.uint64(steady & 63)
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _list(signals, word, mask, first, end, number, zero, active):
-    """The active inputs of a job as numbers of rows, and padding to a multiple of four behind them; how many."""
-    many = 0
-    for e in range(first, end):
-        value = signals[word[e, 0]] & mask[e]
-        base = word[e, 1]
-        if COMPRESS:
-            squeeze(number, base, value, active, many)
-            some = ones(value & np.uint64(0xFFFFFFFF))
-            squeeze(number, base + 32, value >> np.uint64(32), active, many + some)
-            many += ones(value)
-        else:
-            while value != 0:
-                active[many] = number[base + np.int64(lowest(value))]
-                value &= value - np.uint64(1)
-                many += 1
-    for k in range(4):
-        active[many + k] = zero
-    return many
+def _join(first, end, signals, words, joins, joined, one, last):
+    """Signals that are on where one of several is."""
+    for f in range(first, end if one < last else first):
+        here = f * words
+        for g in range(one, last):
+            hit = np.uint64(0)
+            for s in range(joins[g, 1], joins[g, 2]):
+                hit |= (signals[here + (joined[s] >> 6)] >> np.uint64(joined[s] & 63)) & np.uint64(1)
+            at = joins[g, 0]
+            old = signals[here + (at >> 6)] & ~(np.uint64(1) << np.uint64(at & 63))
+            signals[here + (at >> 6)] = old | (hit << np.uint64(at & 63))
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _list(first, end, signals, words, word, mask, one, last, number, zero, active, span, many):
+    """The active inputs of a job as numbers of rows, a list for each frame, and padding behind; many: how many."""
+    for f in range(first, end):
+        here, begin = f * words, (f - first) * span
+        at = begin
+        for e in range(one, last):
+            value = signals[here + word[e, 0]] & mask[e]
+            base = word[e, 1]
+            if COMPRESS:
+                squeeze(number, base, value, active, at)
+                some = ones(value & np.uint64(0xFFFFFFFF))
+                squeeze(number, base + 32, value >> np.uint64(32), active, at + some)
+                at += ones(value)
+            else:
+                while value != 0:
+                    active[at] = number[base + np.int64(lowest(value))]
+                    value &= value - np.uint64(1)
+                    at += 1
+        for k in range(PADDING):
+            active[at + k] = zero
+        many[f - first] = at - begin
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -150,149 +172,195 @@ def _read(planes, to, width, numbers, lane):
     store_anywhere(numbers, lane & 496, total)
 
 
+@nb.njit(nogil=True, boundscheck=False)
+def _few(
+    first, end, signals, words, j, job, segments, weights, low, runs, masks, numbers, many, reads, sums, read
+):
+    """A job of few neurons: each counts what it shares with the inputs; many: how many inputs are active."""
+    out = job[j, 6]
+    for f in range(first, end):
+        here = f * words
+        arrived, wide = np.int64(0), np.int64(0)
+        for e in range(job[j, 20], job[j, 21]):
+            arrived += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
+            wide += runs[e, 2]
+        fired = np.uint64(0)
+        for n in range(job[j, 18]):
+            total = low[job[j, 8] + n]
+            if job[j, 11]:
+                total -= arrived
+            for s in range(job[j, 4], job[j, 5]):
+                shared, at = np.int64(0), segments[s, 0] + n * wide
+                for e in range(job[j, 20], job[j, 21]):
+                    shared += common(signals, here + runs[e, 0], weights, at, runs[e, 2])
+                    at += runs[e, 2]
+                total += segments[s, 2] * (shared << segments[s, 1])
+            fired |= np.uint64(total >= 0) << np.uint64(n)
+            numbers[n] = total
+        signals[here + out] = fired
+        many[f - first] = arrived
+        if read:
+            for r in range(job[j, 16], job[j, 17]):
+                sums[f, reads[r, 1]] += numbers[reads[r, 0]] + reads[r, 2]
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _fire(
+    first, end, b, signals, words, j, job, many, active, span, segments, weights, levels, planes, numbers, reads, sums, read
+):  # fmt: skip
+    """Fire 512 neurons of a job, number 512 * b and on, in each frame."""
+    none = every(np.int64(0))
+    width, segment, whole, out = job[j, 9], job[j, 4], job[j, 11], job[j, 6] + 8 * b
+    level, own = job[j, 8] + 8 * width * b, 8 * b * (job[j, 10] + 1)
+    rows = weights[segments[segment, 0] + own :]
+    for f in range(first, end):
+        arrived, begin = many[f - first], (f - first) * span
+        if whole and arrived <= LONGEST:  # twice those weighed +1, less all that arrived, less the level
+            got = count_sixteens(rows, active, begin, (arrived + PADDING - 1) & -PADDING, planes, 0)
+            less = -arrived
+            one, two, value, more = none, none, none, none
+            for k in range(width):
+                one, value = full(load(levels, level + 8 * k), more, one)
+                two, value = full(value, every(-((less >> k) & 1)), two)
+                more = load(planes, 8 * k) if k < got else none
+                if read:
+                    store(planes, 512 + 8 * k, value)
+            sign = value
+        else:
+            for k in range(width):
+                store(planes, 512 + 8 * k, load(levels, level + 8 * k))
+            for s in range(segment, job[j, 5]):
+                for part in range(0, arrived, LONGEST):
+                    some = (min(LONGEST, arrived - part) + PADDING - 1) & -PADDING
+                    got = count_sixteens(
+                        weights[segments[s, 0] + own :], active, begin + part, some, planes, 0
+                    )
+                    flip = every(np.int64(-1 if segments[s, 2] < 0 else 0))
+                    carry, shift = flip, segments[s, 1]
+                    for k in range(shift, width):
+                        more = load(planes, 8 * (k - shift)) if k - shift < got else none
+                        carry, value = full(load(planes, 512 + 8 * k), differ(more, flip), carry)
+                        store(planes, 512 + 8 * k, value)
+            if whole:
+                less, carry = -arrived, none
+                for k in range(width):
+                    carry, value = full(load(planes, 512 + 8 * k), every(-((less >> k) & 1)), carry)
+                    store(planes, 512 + 8 * k, value)
+            sign = load(planes, 512 + 8 * (width - 1))
+        store(signals, f * words + out, differ(sign, every(np.int64(-1))))
+        last = np.int64(-1)
+        for r in range(job[j, 16], job[j, 17] if read else job[j, 16]):
+            lane = reads[r, 0] - 512 * b
+            if 0 <= lane < 512:
+                if lane >> 4 != last:
+                    _read(planes, 512, width, numbers, lane)
+                    last = lane >> 4
+                sums[f, reads[r, 1]] += numbers[lane] + reads[r, 2]
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _count(
+    first, end, signals, words, j, job, many, tallies, groups, wakes, runs, masks, spikes, axons, synapses, updates
+):  # fmt: skip
+    """Add what happened in a job to the counts of the frames."""
+    for f in range(first, end):
+        here, arrived = f * words, many[f - first]
+        for t in range(job[j, 14], job[j, 15]):
+            total = np.int64(0)
+            for e in range(tallies[t, 0], tallies[t, 1]):
+                total += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
+            spikes[f, tallies[t, 2]] += total
+        for g in range(job[j, 12], job[j, 13]):
+            total = arrived
+            if groups[g, 0] >= 0:
+                total = np.int64(0)
+                for e in range(groups[g, 0], groups[g, 1]):
+                    total += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
+            axons[f, groups[g, 2]] += groups[g, 3] * total
+            synapses[f, groups[g, 2]] += groups[g, 4] * total
+        for g in range(job[j, 22], job[j, 23] if arrived else job[j, 22]):
+            found = arrived > wakes[g, 4]
+            for e in range(wakes[g, 0], wakes[g, 1]):
+                if found:
+                    break
+                found = common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2]) > 0
+            if found:
+                updates[f, wakes[g, 2]] += wakes[g, 3]
+
+
 def _follow(
-    bits, signals, planes, active, numbers, job, word, mask, number, joins, joined, segments, weights, levels,
-    low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
+    bits, signals, words, at_once, many, span, planes, active, numbers, job, word, mask, number, joins, joined, segments,
+    weights, levels, low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
     spike_counts, axon_counts, synapse_counts, update_counts, sums,
 ):  # fmt: skip
-    """Frames bits[f] through all jobs; signals[f] keeps every neuron's spike. Returns the rows that were added."""
+    """Frames bits[f] through all jobs; signals[f * words :] keeps every neuron's spike. Returns the rows that were added.
+
+    Some frames at a time go through a job, so that its weights stay near; `active` has room for a list of each.
+    """
     added = np.int64(0)
-    for f in range(len(bits)):
-        here = signals[f]
-        _pack(bits[f], here)
-        if steady >= 0:
-            here[steady >> 6] |= np.uint64(1) << np.uint64(steady & 63)
+    for first in range(0, len(bits), at_once):
+        end = min(first + at_once, len(bits))
+        _pack(bits, first, end, signals, words, steady)
         for j in range(len(job)):
-            for g in range(job[j, 2], job[j, 3]):
-                hit = np.uint64(0)
-                for s in range(joins[g, 1], joins[g, 2]):
-                    hit |= (here[joined[s] >> 6] >> np.uint64(joined[s] & 63)) & np.uint64(1)
-                at = joins[g, 0]
-                here[at >> 6] = (here[at >> 6] & ~(np.uint64(1) << np.uint64(at & 63))) | (
-                    hit << np.uint64(at & 63)
-                )
-            first_word, last_word = job[j, 0], job[j, 1]
-            out, blocks, width, whole = job[j, 6], job[j, 7], job[j, 9], job[j, 11]
-            first_segment, last_segment = job[j, 4], job[j, 5]
             read = membrane and job[j, 16] < job[j, 17]
-            if job[j, 19]:  # few neurons: each counts what it shares with the inputs
-                arrived, wide = np.int64(0), np.int64(0)
-                for e in range(job[j, 20], job[j, 21]):
-                    arrived += common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2])
-                    wide += runs[e, 2]
-                fired = np.uint64(0)
-                for n in range(job[j, 18]):
-                    total = low[job[j, 8] + n]
-                    if whole:
-                        total -= arrived
-                    for s in range(first_segment, last_segment):
-                        shared, at = np.int64(0), segments[s, 0] + n * wide
-                        for e in range(job[j, 20], job[j, 21]):
-                            shared += common(here, runs[e, 0], weights, at, runs[e, 2])
-                            at += runs[e, 2]
-                        total += segments[s, 2] * (shared << segments[s, 1])
-                    fired |= np.uint64(total >= 0) << np.uint64(n)
-                    numbers[n] = total
-                here[out] = fired
-                if read:
-                    for r in range(job[j, 16], job[j, 17]):
-                        sums[f, reads[r, 1]] += numbers[reads[r, 0]] + reads[r, 2]
+            _join(first, end, signals, words, joins, joined, job[j, 2], job[j, 3])
+            if job[j, 19]:
+                _few(
+                    first,
+                    end,
+                    signals,
+                    words,
+                    j,
+                    job,
+                    segments,
+                    weights,
+                    low,
+                    runs,
+                    masks,
+                    numbers,
+                    many,
+                    reads,
+                    sums,
+                    read,
+                )
             else:
-                arrived = _list(here, word, mask, first_word, last_word, number, job[j, 10], active)
-                added += arrived * blocks * (last_segment - first_segment)
-                for b in range(blocks):
-                    level = job[j, 8] + 8 * width * b
-                    own = 8 * b * (job[j, 10] + 1)
-                    if (
-                        whole and arrived <= LONGEST
-                    ):  # twice those weighed +1, less all that arrived, less the level
-                        got = count_here(
-                            weights[segments[first_segment, 0] + own :],
-                            active,
-                            0,
-                            (arrived + 3) & -4,
-                            planes,
-                            0,
-                        )
-                        less = -arrived
-                        one, two, value = every(np.int64(0)), every(np.int64(0)), every(np.int64(0))
-                        more = every(np.int64(0))
-                        for k in range(width):
-                            one, value = full(load(levels, level + 8 * k), more, one)
-                            two, value = full(value, every(-((less >> k) & 1)), two)
-                            more = load(planes, 8 * k) if k < got else every(np.int64(0))
-                            if read:
-                                store(planes, 512 + 8 * k, value)
-                        sign = value
-                    else:
-                        for k in range(width):
-                            store(planes, 512 + 8 * k, load(levels, level + 8 * k))
-                        for s in range(first_segment, last_segment):
-                            for part in range(0, arrived, LONGEST):
-                                some = min(LONGEST, arrived - part)
-                                got = count_here(
-                                    weights[segments[s, 0] + own :], active, part, (some + 3) & -4, planes, 0
-                                )
-                                flip = every(np.int64(-1 if segments[s, 2] < 0 else 0))
-                                carry, shift = flip, segments[s, 1]
-                                for k in range(shift, width):
-                                    more = (
-                                        load(planes, 8 * (k - shift))
-                                        if k - shift < got
-                                        else every(np.int64(0))
-                                    )
-                                    carry, value = full(load(planes, 512 + 8 * k), differ(more, flip), carry)
-                                    store(planes, 512 + 8 * k, value)
-                        if whole:
-                            less, carry = -arrived, every(np.int64(0))
-                            for k in range(width):
-                                carry, value = full(
-                                    load(planes, 512 + 8 * k), every(-((less >> k) & 1)), carry
-                                )
-                                store(planes, 512 + 8 * k, value)
-                        sign = load(planes, 512 + 8 * (width - 1))
-                    store(here, out + 8 * b, differ(sign, every(np.int64(-1))))
-                    if read:
-                        last = np.int64(-1)
-                        for r in range(job[j, 16], job[j, 17]):
-                            lane = reads[r, 0] - 512 * b
-                            if 0 <= lane < 512:
-                                if lane >> 4 != last:
-                                    _read(planes, 512, width, numbers, lane)
-                                    last = lane >> 4
-                                sums[f, reads[r, 1]] += numbers[lane] + reads[r, 2]
-            if not membrane:
-                for r in range(job[j, 16], job[j, 17]):
-                    lane = reads[r, 0]
-                    sums[f, reads[r, 1]] += np.int64(
-                        (here[out + (lane >> 6)] >> np.uint64(lane & 63)) & np.uint64(1)
-                    )
-            for t in range(job[j, 14], job[j, 15]):
-                total = np.int64(0)
-                for e in range(tallies[t, 0], tallies[t, 1]):
-                    total += common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2])
-                spike_counts[f, tallies[t, 2]] += total
-            for g in range(job[j, 12], job[j, 13]):
-                total = arrived
-                if groups[g, 0] >= 0:
-                    total = np.int64(0)
-                    for e in range(groups[g, 0], groups[g, 1]):
-                        total += common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2])
-                axon_counts[f, groups[g, 2]] += groups[g, 3] * total
-                synapse_counts[f, groups[g, 2]] += groups[g, 4] * total
-            for g in range(job[j, 22], job[j, 23] if arrived else job[j, 22]):
-                found = arrived > wakes[g, 4]
-                for e in range(wakes[g, 0], wakes[g, 1]):
-                    if found:
-                        break
-                    found = common(here, runs[e, 0], masks, runs[e, 1], runs[e, 2]) > 0
-                if found:
-                    update_counts[f, wakes[g, 2]] += wakes[g, 3]
+                _list(
+                    first,
+                    end,
+                    signals,
+                    words,
+                    word,
+                    mask,
+                    job[j, 0],
+                    job[j, 1],
+                    number,
+                    job[j, 10],
+                    active,
+                    span,
+                    many,
+                )
+                for f in range(end - first):
+                    added += many[f] * job[j, 7] * (job[j, 5] - job[j, 4])
+                for b in range(job[j, 7]):
+                    _fire(
+                        first, end, b, signals, words, j, job, many, active, span, segments, weights, levels, planes, numbers,
+                        reads, sums, read,
+                    )  # fmt: skip
+            if not membrane and job[j, 16] < job[j, 17]:
+                for f in range(first, end):
+                    for r in range(job[j, 16], job[j, 17]):
+                        lane = reads[r, 0]
+                        fired = signals[f * words + job[j, 6] + (lane >> 6)] >> np.uint64(lane & 63)
+                        sums[f, reads[r, 1]] += np.int64(fired & np.uint64(1))
+            _count(
+                first, end, signals, words, j, job, many, tallies, groups, wakes, runs, masks,
+                spike_counts, axon_counts, synapse_counts, update_counts,
+            )  # fmt: skip
     return added
 
 
 def _sum_spikes(signals, frames, stride, index, planes, numbers, first, end, totals):
-    """Add every neuron's spikes of the first frames, at most 4092, to totals; signals is flat, its last row is 0."""
+    """Add every neuron's spikes of the first frames, to totals; signals is flat, its last row is 0."""
     for block in range(first, end):
         for f in range(frames):
             index[f] = f * stride + block

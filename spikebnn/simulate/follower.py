@@ -11,6 +11,7 @@ from spikebnn.simulate.follow import Course
 from spikebnn.simulate.lanes import Kernels
 
 MEMORY = 1 << 18  # bytes of signals that are kept at once
+LISTS = 1 << 19  # bytes of lists of active inputs that are kept at once
 MOST = 512  # frames at once
 
 
@@ -24,7 +25,10 @@ class Follower:
         self.flat: U64 = aligned((self.most + 1) * words, np.uint64)
         self.signals = self.flat.reshape(self.most + 1, words)
         widest = max((int(rows[1] - rows[0]) for rows in course.job.tolist()), default=0)
-        self.active = np.zeros(64 * widest + 36, np.uint16)
+        self.span = 64 * widest + 64  # of the list of one frame, which is written 32 entries at a time
+        self.at_once = int(np.clip(LISTS // (2 * self.span), 1, 128))
+        self.active = np.zeros(self.at_once * self.span, np.uint16)
+        self.many = np.zeros(self.at_once, np.int64)
         self.index = np.zeros(self.most + 4, np.int32)
         self.planes: U64 = aligned(1024, np.uint64)
         self.numbers = np.zeros(512, np.int32)
@@ -33,7 +37,8 @@ class Follower:
         self.place = course.bit - 64 * course.first
         c = course
         self.tables: tuple[Any, ...] = (
-            self.planes, self.active, self.numbers, c.job, c.word, c.mask, c.number, c.joins,
+            words, self.at_once, self.many, self.span, self.planes, self.active, self.numbers,
+            c.job, c.word, c.mask, c.number, c.joins,
             c.joined, c.segments, c.weights, c.levels, c.low, c.groups, c.tallies, c.wakes, c.runs, c.masks, c.reads,
             membrane, c.steady,
         )  # fmt: skip
@@ -51,7 +56,7 @@ class Follower:
             many = some.stop - first
             self.added += follow(
                 eights[some],
-                self.signals,
+                self.flat,
                 *self.tables,
                 *(count[some] for count in counts),
                 sums[some],

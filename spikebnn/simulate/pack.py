@@ -11,16 +11,16 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def bit_of(typing, column, mask):
-    """64 bytes as one word: bit k is set where byte k shares a bit with the mask."""
+def bit_of(typing, words, first, mask):
+    """64 bytes from words[first] on as one word: bit k is set where byte k shares a bit with the mask."""
 
     def make(context, builder, signature, args):
         kind = ir.VectorType(ir.IntType(8), 64)
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        value = builder.load(builder.bitcast(data, kind.as_pointer()))
+        value = builder.load(builder.bitcast(builder.gep(data, [args[1]]), kind.as_pointer()))
         value.align = 1
         first = builder.insert_element(
-            ir.Constant(kind, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0)
+            ir.Constant(kind, ir.Undefined), args[2], ir.Constant(ir.IntType(32), 0)
         )
         found = builder.and_(
             value,
@@ -30,7 +30,7 @@ def bit_of(typing, column, mask):
             builder.icmp_unsigned("!=", found, ir.Constant(kind, [0] * 64)), ir.IntType(64)
         )
 
-    return types.uint64(column, types.uint8), make
+    return types.uint64(words, types.int64, types.uint8), make
 
 
 @intrinsic
@@ -86,26 +86,26 @@ def pack(eights, many, square, out):
 
     `square` is room for 64 aligned words.
     """
-    lanes = eights.shape[0]
+    lanes, wide = eights.shape
+    flat = eights.reshape(-1)
     gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
     for block in range(8):
-        here = eights[min(lanes, 64 * block) : min(lanes, 64 * block + 64)]
+        here, some = min(lanes, 64 * block), min(lanes, 64 * block + 64) - min(lanes, 64 * block)
         for first in range(0, many, 64):
             words = min(8, (many - first + 7) >> 3)
-            if len(here) == 0:
+            if some == 0:
                 square[:] = 0
             else:
-                for lane in range(len(here)):
+                for lane in range(some):
+                    at = (here + lane) * wide + (first >> 3)
                     if words == 8:
-                        square[lane] = bit_of(here[lane, first >> 3 :], np.uint8(1))
+                        square[lane] = bit_of(flat, at, np.uint8(1))
                     else:
                         value = np.uint64(0)
                         for word in range(words):
-                            value |= (
-                                (here[lane, (first >> 3) + word] * gather) >> np.uint64(56)
-                            ) << np.uint64(8 * word)
+                            value |= ((flat[at + word] * gather) >> np.uint64(56)) << np.uint64(8 * word)
                         square[lane] = value
-                square[len(here) :] = 0
+                square[some:] = 0
                 turn(square)
             for row in range(min(64, many - first)):
                 out[8 * (first + row) + block] = square[row]

@@ -265,8 +265,8 @@ class Sum:
             self.b.store(self.b.xor(old, carry), plane)
             carry = self.b.and_(old, carry)
 
-    def add(self, first, end, largest):
-        """Add all rows from entry `first` to `end`, a multiple of 4 of them."""
+    def add(self, first, end, largest, least=4):
+        """Add all rows from entry `first` to `end`, a multiple of `least` of them."""
         b = self.b
         k = cgutils.alloca_once_value(b, first)
 
@@ -287,54 +287,58 @@ class Sum:
         b.branch(test)
         b.position_at_end(after)
         size = largest // 2
-        while size >= 4:
+        while size >= least:
             with b.if_then(left(size)):
                 step(size)
             size //= 2
 
-    def run(self, first, end, largest):
+    def run(self, first, end, largest, least):
         """Add all rows, and store the planes."""
         b = self.b
-        self.add(first, end, largest)
+        self.add(first, end, largest, least)
         for number, plane in enumerate(self.p):
             word = b.gep(self.out, [ir.Constant(I64, WORDS * number)])
             done = b.store(b.load(plane), b.bitcast(word, ROW.as_pointer()))
             done.align = 64
 
 
-COUNTS = ((32, 5, 16), (256, 8, 32), (4096, 12, 64), (65536, 16, 64))  # fewer rows than, planes, rows at once
+def _count(kinds, least):
+    """Adds `kinds`: fewer rows than, planes, rows at once; the number of rows is a multiple of `least`."""
+
+    @intrinsic
+    def made(typing, rows, index, first, number, out, to):
+        def make(context, builder, signature, args):
+            arrays = [
+                context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 4)
+            ]
+            out_data = builder.gep(arrays[2], [args[5]])
+            end = builder.add(args[2], args[3])
+            made = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
+
+            def sizes(kinds):
+                (fewer, planes, largest), *others = kinds
+                if not others:
+                    Sum(builder, arrays[0], arrays[1], out_data, planes).run(args[2], end, largest, least)
+                    builder.store(ir.Constant(I64, planes), made)
+                    return
+                below = builder.icmp_signed("<", args[3], ir.Constant(I64, fewer))
+                with builder.if_else(below) as (few, many):
+                    with few:
+                        sizes(kinds[:1])
+                    with many:
+                        sizes(others)
+
+            sizes(kinds)
+            return builder.load(made)
+
+        return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
+
+    return made
 
 
-@intrinsic
-def count_here(typing, rows, index, first, number, out, to):
-    """Store the planes of the sum of rows[index[first : first + number]], number a multiple of 4, at most 65532.
-
-    COUNTS says how many planes; returns their number.
-    """
-
-    def make(context, builder, signature, args):
-        arrays = [context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 4)]
-        out_data = builder.gep(arrays[2], [args[5]])
-        end = builder.add(args[2], args[3])
-        made = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
-
-        def sizes(kinds):
-            (fewer, planes, largest), *others = kinds
-            if not others:
-                Sum(builder, arrays[0], arrays[1], out_data, planes).run(args[2], end, largest)
-                builder.store(ir.Constant(I64, planes), made)
-                return
-            below = builder.icmp_signed("<", args[3], ir.Constant(I64, fewer))
-            with builder.if_else(below) as (few, many):
-                with few:
-                    sizes(kinds[:1])
-                with many:
-                    sizes(others)
-
-        sizes(COUNTS)
-        return builder.load(made)
-
-    return types.int64(rows, index, types.int64, types.int64, out, types.int64), make
+# Store the planes of the sum of rows[index[first : first + number]], at most 65520 of them; return how many planes.
+count_here = _count(((32, 5, 16), (256, 8, 32), (4096, 12, 64), (65536, 16, 64)), 4)
+count_sixteens = _count(((256, 8, 32), (4096, 12, 64), (65536, 16, 64)), 16)
 
 
 @nb.njit(nogil=True, boundscheck=False)
