@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -354,3 +355,23 @@ def test_neurons_of_many_axons_share_cores_with_neurons_of_many_columns() -> Non
     full = [sum(len(part.neuron) for part in shard.parts) for shard in partition.shards]
     least = max(sum(full) / 32, partition.bound.get("axons", 0))
     assert len(partition.shards) <= 1.25 * least
+
+
+def test_cores_full_of_columns_leave_some_to_neurons_of_many_axons() -> None:
+    """Digits fill the columns of their cores and leave axons; aggregators need axons and few columns."""
+    rng, widths, first, layers = np.random.default_rng(0), (128, 192, 192, 192, 8), 0, []
+    for inputs, neurons in pairwise(widths):
+        synapses = Synapses(
+            weight=rng.choice([-1, 1], (neurons, inputs)).astype(np.int16), row=np.arange(neurons, dtype=np.int32),
+            taps=first + np.arange(inputs, dtype=np.int32)[None], patch=np.zeros(neurons, np.int32),
+        )
+        first += inputs
+        layers.append(Layer(name=f"dense{first}", kind="dense", synapses=synapses, sign=np.ones(neurons, np.int8),
+                            first=first, shape=(neurons,), threshold=np.ones(neurons, np.int32)))  # fmt: skip
+    network = ThresholdNetwork(
+        inputs=128, encoder=Encoder(kind="values", shape=(128,), dtype="float32"), layers=tuple(layers[:-1]),
+        readout=mapper_readout(layers[-1].synapses),
+    )
+    target = mapper_target(neurons=128, axons=128, axons_per_neuron=1, width=64, height=64)
+    partition = _cut(network, target, Recipe(split="radix"))
+    assert len(partition.shards) <= 1.4 * partition.lower_bound  # 1.52 where every bank fills its cores

@@ -11,7 +11,7 @@ from spikebnn.arrays import I64, U8, Array
 from spikebnn.partition.backward import Change, pack_backward
 from spikebnn.partition.bound import Bound, lower_bound
 from spikebnn.partition.finish import finished
-from spikebnn.partition.join import join
+from spikebnn.partition.join import Bin, join
 from spikebnn.partition.limits import bank_violations, core_violations, cores_there, far_too_many
 from spikebnn.partition.lower import Lowered, lower
 from spikebnn.partition.merge import ALONE, AXON, MERGE, SHARED
@@ -19,6 +19,7 @@ from spikebnn.partition.mix import mixed
 from spikebnn.partition.pack import Tried
 from spikebnn.partition.readout import ReadoutBanks
 from spikebnn.partition.settle import settle
+from spikebnn.partition.spare import crowded
 from spikebnn.partition.timing import Schedule, schedule
 from spikebnn.partition.types import Partition, Shard, Violation
 from spikebnn.recipe import Recipe
@@ -101,10 +102,25 @@ def _packed(
         shards = join(plan.banks, packed, target)
         if torn and len(shards) <= cores_there(target):  # refused already, whatever a better packing would take
             return _Way(plan, shards, heard, keeps)
-        for other in mixed(plan.banks, packed, plan.signals, network.inputs, target):
-            joined = join(plan.banks, other, target)
-            shards = joined if len(joined) < len(shards) else shards
+        shards = _fewest(plan, packed, shards, network.inputs, target)
+        spare: frozenset[int] = frozenset()
+        for more in crowded(plan.banks, packed, len(shards), target):
+            other = pack_backward(plan, heard, splitters, keeps, network.inputs, target, tried, room, spare | more)
+            if not isinstance(other, list):
+                break
+            fewer = _fewest(plan, other, shards, network.inputs, target)
+            if len(fewer) == len(shards):
+                break
+            shards, spare = fewer, spare | more
         return _Way(plan, shards, heard, keeps)
+
+
+def _fewest(plan: Schedule, packed: Sequence[Bin], shards: list[Shard], inputs: int, target: Target) -> list[Shard]:
+    """`shards`, or the parts on fewer cores than these."""
+    for bins in (packed, *mixed(plan.banks, packed, plan.signals, inputs, target)):
+        joined = join(plan.banks, bins, target)
+        shards = joined if len(joined) < len(shards) else shards
+    return shards
 
 
 def _other_pools(got: _Way | tuple[Violation, ...]) -> Iterator[Mapping[str, str]]:

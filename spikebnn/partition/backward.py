@@ -13,6 +13,7 @@ from spikebnn.partition.join import Bin, gaps_of, limits_of, load_of
 from spikebnn.partition.limits import far_too_many
 from spikebnn.partition.merge import ALONE, AXON, MERGE, SHARED
 from spikebnn.partition.pack import NoRoom, Tried, pack
+from spikebnn.partition.spare import SHARE
 from spikebnn.partition.timing import NOTHING, Schedule, relay
 from spikebnn.partition.types import INPUTS, Bank, Part, Violation
 from spikebnn.targets.target import Target
@@ -30,11 +31,12 @@ class Change:
 
 def pack_backward(
     plan: Schedule, heard: I64, splitters: frozenset[str], keeps: Mapping[str, str], inputs: int, target: Target,
-    tried: Tried, room: int | None = None,
+    tried: Tried, room: int | None = None, spare: frozenset[int] = frozenset(),
 ) -> list[Bin] | Change | Violation:
     """The parts of each core, in the order of banks; or a bank whose readers should read something else.
 
-    Where an axon costs no neuron elsewhere, a bank first fills what later banks have left of their cores.
+    Where an axon costs no neuron elsewhere, a bank first fills what later banks have left of their cores. Banks whose
+    numbers are in `spare` leave columns of each core to others.
     """
     demand = no_demand(plan.signals)
     fills = reach(target)[0] is None and target.synapse.format == "list"
@@ -59,7 +61,8 @@ def pack_backward(
         gaps = gaps_of(plan.banks, open_bins, target)
         price = _price_of_axon(bank, inputs, target)
         try:
-            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps, tried)
+            share = SHARE if index in spare else 1.0
+            packed = pack(bank, index, copies, edges, _late(bank, plan, target), target, price, gaps, tried, share)
         except NoRoom:
             return _no_room(bank, target)
         parts = [part for part, _ in packed]

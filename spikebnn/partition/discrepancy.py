@@ -71,7 +71,11 @@ def _columns(weight: Array, taps: Array, row: I64, patch: I64, times: I64) -> Co
     """Columns without taps that nobody uses, equal patches as one."""
     live = (taps != NO_TAP).any(axis=0)
     rows, row = np.unique(row, return_inverse=True)
-    taps, same = np.unique(taps[:, live], axis=0, return_inverse=True)
+    taps = taps[:, live]
+    if (taps == taps[:1]).all():
+        taps, same = taps[:1], np.zeros(len(taps), np.int64)
+    else:
+        taps, same = np.unique(taps, axis=0, return_inverse=True)
     return Columns(
         weight=weight[rows][:, live], taps=taps, row=row.reshape(-1), patch=same.reshape(-1)[patch], times=times,
         low=int(taps[taps != NO_TAP].min(initial=2**31 - 1)), high=int(taps.max(initial=NO_TAP)),

@@ -44,17 +44,19 @@ class Gap:
 
 def pack(
     bank: Bank, index: int, copies: I64, edges: I64, late: Array, target: Target, price: float = 0.0,
-    gaps: Sequence[Gap] = (), tried: Tried | None = None,
+    gaps: Sequence[Gap] = (), tried: Tried | None = None, share: float = 1.0,
 ) -> list[tuple[Part, int | None]]:
     """Parts that hold `copies` (neurons,) columns of each neuron, each with the gap that it fills, or None.
 
     Each column leaves over `edges` (neurons,); `late` (signals,) marks sources that need a delay of their own; `price`
-    is what an axon costs in cores; `tried` remembers the orders of banks that are packed again. Orders
+    is what an axon costs in cores; `tried` remembers the orders of banks that are packed again; no more than a `share`
+    of a core's columns is taken. Orders
     of the pieces by tiles of many shapes are tried on a box from the middle, each with pieces kept whole
     and torn; the cheapest ones are tried in full. Raises NoRoom where one neuron does not fit an empty core.
     """
     values = values_of(bank.synapses.weight) if target.synapse.format == "crossbar" else ()
     room, signals = room_of(bank, target), len(late)
+    room = replace(room, columns=max(1, int(share * room.columns)))
     cut = pieces(bank, copies > 0, values, signals, room.axons)
     if not len(cut.neuron):
         return []
