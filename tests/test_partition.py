@@ -10,14 +10,18 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from spikebnn.checks.program import check_emit
+from spikebnn.emit import emit
 from spikebnn.errors import CheckError, FitError
 from spikebnn.partition import Partition, check_partition, split
 from spikebnn.partition.memory import run_bits
 from spikebnn.partition.plan import cost_of
 from spikebnn.partition.settle import merged, settle
 from spikebnn.partition.tile import sample
+from spikebnn.place import place
 from spikebnn.program import SUBTRACT
 from spikebnn.recipe import Recipe
+from spikebnn.simulate import registry
 from spikebnn.targets.target import SynapseRule, Target
 from spikebnn.threshold import NO_TAP, Encoder, Layer, Synapses, ThresholdNetwork, execute, sums
 from tests.strategies_mapper import (
@@ -244,6 +248,25 @@ def test_relays_are_taken_where_copies_would_cost_more() -> None:
     relays = [bank for bank in partition.banks if bank.role == "relay"]
     assert [bank.tick for bank in relays] == [2]
     assert partition.latency == 4
+
+
+@pytest.mark.parametrize(("neurons", "levels", "cores"), [(16, 1, 25), (4, 3, 187), (2, 8, 708)])
+def test_relays_have_relays_where_one_level_is_not_enough(neurons: int, levels: int, cores: int) -> None:
+    """With one level alone, cores of four neurons are 278 and cores of two are 1911."""
+    network = mapper_fan_out()
+    target = mapper_target(axons_per_neuron=1, neurons=neurons, axons=24, chips=12)
+    partition = _cut(network, target)
+    relays = [bank for bank in partition.banks if bank.role == "relay"]
+    assert [bank.name for bank in relays] == ["wide" + ".relays" * k for k in range(1, levels + 1)]
+    assert [bank.tick for bank in relays] == list(range(2, 2 + levels))
+    assert partition.latency == 3 + levels
+    assert len(partition.shards) <= cores
+    recipe = Recipe(place="raster")
+    program = emit(network, partition, place(partition, target, recipe), target, recipe)
+    check_emit(program, network, target)
+    inputs = mapper_inputs(network, 3, 0)
+    got = registry.simulator("reference").load(program).frames(inputs[:, None].astype(np.uint8)).sums
+    assert np.array_equal(got, execute(network, inputs)[1])
 
 
 def test_the_tick_of_a_relay_is_one_later_and_its_readers_follow() -> None:

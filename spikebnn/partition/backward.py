@@ -66,9 +66,8 @@ def pack_backward(
         except NoRoom:
             return _no_room(bank, target)
         parts = [part for part, _ in packed]
-        copied = bank.role in ("whole", "aggregate") and int(copies.max(initial=0)) > 1
-        if copied and bank.name not in splitters and _relays_are_cheaper(
-            bank, parts, demand, heard, inputs, plan.signals, target, tried
+        if int(copies.max(initial=0)) > 1 and bank.name not in splitters and _relays_are_cheaper(
+            bank, plan.banks, splitters, parts, demand, heard, inputs, target, tried
         ):
             return Change(relays=bank.name)
         for part, gap in packed:
@@ -105,24 +104,41 @@ def _late(bank: Bank, plan: Schedule, target: Target) -> Array:
 
 
 def _relays_are_cheaper(
-    bank: Bank, parts: Sequence[Part], demand: Demand, heard: I64, inputs: int, signals: int, target: Target,
-    tried: Tried,
+    bank: Bank, banks: Sequence[Bank], splitters: frozenset[str], parts: Sequence[Part], demand: Demand, heard: I64,
+    inputs: int, target: Target, tried: Tried,
 ) -> bool:
     """Compare copies in place with a relay per neuron that is copied instead.
 
-    Cost in cores: those of the bank and its relays, plus the columns that their axons ask of earlier banks.
+    Cost in cores: those of the bank and its relays, plus the columns that their axons ask of earlier banks. For a bank of
+    relays, what they repeat is packed too: what its copies cost shows whether one more level pays.
     """
+    behind = [bank]
+    while behind[-1].role == "relay":
+        behind += [banks[index] for index in behind[-1].delays]
+    bridges = bank.role == "relay" and not any(f"{name}.relays" == bank.name for name in splitters)
+    if bridges or behind[-1].role not in ("whole", "aggregate"):
+        return False
     own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
     copy = relay(bank, own, bank.first, bank.layer)
     try:
-        wanted, edges = copies_of(copy, demand, np.zeros(signals, np.int64), target)
-        relays = [part for part, _ in pack(copy, 0, wanted, edges, np.zeros(signals, bool), target, tried=tried)]
-        asked = with_readers(no_demand(signals), relays)
-        thin, few = copies_of(bank, asked, heard, target)
-        rest = [part for part, _ in pack(bank, 0, thin, few, np.zeros(signals, bool), target, tried=tried)]
+        before = _chain(behind, demand, heard, inputs, target, tried) if behind[1:] else _cores(parts, inputs, target)
+        return _chain([copy, *behind], demand, heard, inputs, target, tried) < before
     except NoRoom:
         return False
-    return _cores(rest, inputs, target) + len(relays) < _cores(parts, inputs, target)
+
+
+def _chain(
+    banks: Sequence[Bank], demand: Demand, heard: I64, inputs: int, target: Target, tried: Tried
+) -> float:
+    """Cores of banks that each read only the next one, and the columns that the axons of the last ask of earlier banks."""
+    punctual, cores = np.zeros(len(heard), bool), 0.0
+    for bank in banks:
+        told = np.zeros_like(heard) if bank is banks[0] and len(banks) > 1 else heard
+        copies, edges = copies_of(bank, demand, told, target)
+        parts = [part for part, _ in pack(bank, 0, copies, edges, punctual, target, tried=tried)]
+        demand = with_readers(no_demand(len(heard)), parts)
+        cores += _cores(parts, inputs, target) if bank is banks[-1] else len(parts)
+    return cores
 
 
 def _cheapest_pools(

@@ -84,8 +84,9 @@ def schedule(
     """Give every bank its tick: as early as its latest source allows, sources that are early wait by their delay.
 
     Banks named in `splitters` get a relay per neuron, which all their readers read instead, so that copies are
-    made of the relays. Where a source is earlier than the longest delay, relays bridge the rest. A frame's
-    inputs come in `spread` ticks. The period is the longest time that any neuron is busy with one frame.
+    made of the relays; relays named there get relays of their own. Where a source is earlier than the longest delay,
+    relays bridge the rest. A frame's inputs come in `spread` ticks. The period is the longest time that any neuron is
+    busy with one frame.
 
     Where axons merge, neurons that are pools become axons (`spikebnn.partition.merge`). Where the host reads them (`told`,
     (signals,)), and in banks that `keeps` calls SHARED, they stay neurons, which hear such an axon; in those that it calls
@@ -154,11 +155,14 @@ def schedule(
         banks.append(bank)
         if bank.name in splitters and bank.role in ("whole", "aggregate"):
             own = np.arange(bank.first, bank.first + bank.neurons, dtype=np.int32)
-            names.append(ProgramLayer(name=f"{bank.name}.relays", role="relay", neurons=bank.neurons))
-            copy = relay(bank, own, signals, len(names) - 1)
-            banks.append(replace(copy, tick=tick + shortest, start=tick + shortest, delays={len(banks) - 1: shortest}))
-            moved.append((own, np.arange(signals, signals + bank.neurons, dtype=np.int32)))
-            signals += bank.neurons
+            while banks[-1].name in splitters:  # relays of relays, each read only by the next
+                above = banks[-1]
+                names.append(ProgramLayer(name=f"{above.name}.relays", role="relay", neurons=bank.neurons))
+                copy = relay(above, above.first + own - bank.first, signals, len(names) - 1)
+                tick = above.tick + shortest
+                banks.append(replace(copy, tick=tick, start=tick, delays={len(banks) - 1: shortest}))
+                signals += bank.neurons
+            moved.append((own, banks[-1].first + own - bank.first))
     return Schedule(
         banks=tuple(banks), layers=tuple(names), signals=signals, period=period, violations=tuple(violations),
         fused=MappingProxyType(fused),
