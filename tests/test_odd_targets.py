@@ -65,6 +65,7 @@ def odd(seed: int) -> tuple[ThresholdNetwork, int, Target, Recipe]:
 @example(seed=61)  # a core's memory holds not one synapse
 @example(seed=67)
 @example(seed=1208)  # a pool wider than a core, whose axons were to be compared with neurons
+@example(seed=2840)  # a neuron that counts is wider than a core
 @example(seed=20109)  # digits of weights that leave V's bits on the way to a sum that does not
 @settings(max_examples=60)
 def test_a_network_on_any_target_keeps_every_sum_or_is_refused_with_numbers_and_a_remedy(seed: int) -> None:

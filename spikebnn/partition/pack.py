@@ -60,6 +60,8 @@ def pack(
     cut = pieces(bank, copies > 0, values, signals, room.axons)
     if not len(cut.neuron):
         return []
+    if room.columns < 1:
+        raise NoRoom
     spot = bank.spot[cut.neuron[cut.first[:-1]]]
     name = (bank.name, bank.role, len(cut.first), len(cut.key), price)
     if tried is None or name not in tried:
