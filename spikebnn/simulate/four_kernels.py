@@ -64,17 +64,13 @@ def _classes(typing, rows, index, fours, four, planes):
         def write(value, where):
             b.store(value, where).align = 64
 
-        def read(where):
-            value = b.load(where)
-            value.align = 64
-            return value
-
         zero = ir.Constant(ROW, [0] * WORDS)
 
         def body(planes, most):
             made = Sum(b, data[0], data[1], None, planes)
-            for k in range(most):
-                write(zero, plane(top, k))
+            tops = [cgutils.alloca_once_value(b, zero) for _ in range(most)]
+            for p in tops:
+                b.store(zero, p)
             at = cgutils.alloca_once_value(b, entry(number(0)))
             b.store(entry(number(0)), at)
             with cgutils.for_range(b, number(8)) as loop:
@@ -86,19 +82,22 @@ def _classes(typing, rows, index, fours, four, planes):
                     b.store(zero, p)
                 made.add(here, middle, 32)
                 carry = zero
-                for k in range(most):
-                    old = read(plane(top, k))
+                for k, p in enumerate(tops):
+                    old = b.load(p)
                     if k < planes:
                         own = b.load(made.p[k])
-                        write(odd_of(b, old, own, carry), plane(top, k))
+                        b.store(odd_of(b, old, own, carry), p)
                         carry = majority_of(b, old, own, carry)
                     else:
-                        write(b.xor(old, carry), plane(top, k))
+                        b.store(b.xor(old, carry), p)
                         carry = b.and_(old, carry)
                 made.add(middle, end, 32)
                 goal = b.gep(top, [b.mul(b.sub(number(8), loop.index), number(STRIDE))])
                 for k in range(most):
                     write(b.load(made.p[k]) if k < planes else zero, plane(goal, k))
+
+            for k, p in enumerate(tops):
+                write(b.load(p), plane(top, k))
 
         size = entry(number(17))
         for kind, (planes, most) in enumerate(SIZES):

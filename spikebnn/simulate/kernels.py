@@ -31,10 +31,14 @@ from spikebnn.simulate.rows import (
     majority,
     odd,
     ones_in,
+    soon_read,
     spread,
     store,
     wide,
 )
+
+
+AHEAD = 24  # rows that are fetched before they are gathered
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -79,10 +83,11 @@ def _hush(j, ring, here, job, neurons, fours, shorts):
 def _gather(first, many, invert, ring, backs, inputs, sources, rows):
     """A job's inputs as rows, then rows of zeros for padding, then the inputs inverted."""
     all_ones = every(np.int64(-1))
-    begin = np.int64(inputs[first])
+    begin, end = np.int64(inputs[first]), np.int64(inputs[first + many]) - 1
     if np.int64(inputs[first + many]) - begin == many:  # one source each
         for k in range(many):
             s = begin + k
+            soon_read(ring, backs[sources[min(s + AHEAD, end), 1]] + 8 * np.int64(sources[min(s + AHEAD, end), 0]))
             store(rows, 8 * k, load(ring, backs[sources[s, 1]] + 8 * np.int64(sources[s, 0])))
     else:
         for k in range(many):

@@ -23,10 +23,11 @@ from spikebnn.simulate.wiring import Wiring
 FEW = 160  # frames up to which a block of 512 is not worth its while
 COURSE_BYTES = 1 << 30  # memory that the tables for following events may take
 MOST = 8  # blocks of 512 frames in one call
-SAMPLE = 16  # frames on which the work of following is looked at
-# Work, in rows of 512 bits that follow an event and are added (0.7 ns each), measured on dense and convolutional programs:
-# a block of 512 frames has its index entries and its neurons; a frame that is followed, its events, blocks and jobs.
-PER_NEURON, PER_BLOCK, PER_JOB = 97.0, 20.0, 127.0
+SAMPLE = 8  # frames on which the work of following is looked at
+# Nanoseconds, measured on dense and convolutional programs: a block of 512 frames has the rows that it adds and its neurons;
+# a frame that is followed, the rows that its events add, blocks of 512 neurons, and jobs.
+PER_ROW, PER_NEURON = 0.5, 33.0
+PER_EVENT, PER_BLOCK, PER_JOB = 0.38, 14.0, 80.0
 
 
 class Streamed:
@@ -48,7 +49,7 @@ class Streamed:
             done = len(bits) if len(bits) <= FEW else SAMPLE
             first, added = self._followed(bits, out, slice(0, done))
             spikes.append(first)
-            if done < len(bits) and added / done + self._rest() < self._block():
+            if done < len(bits) and PER_EVENT * added / done + self._rest() < self._block():
                 way = self._follow
         at_once = LANES * max(1, min(MOST, (len(bits) - done) // (LANES * 4 * self.threads)))
         if out.record:
@@ -105,7 +106,7 @@ class Streamed:
 
     def _block(self) -> float:
         """A frame's share of the work of 512 frames side by side."""
-        return (self.plan.work + PER_NEURON * self.wiring.neurons) / LANES
+        return (PER_ROW * self.plan.work + PER_NEURON * self.wiring.neurons) / LANES
 
     @property
     def plan(self) -> Plan:
