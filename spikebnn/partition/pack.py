@@ -56,7 +56,7 @@ def pack(
     """
     values = values_of(bank.synapses.weight) if target.synapse.format == "crossbar" else ()
     room, signals = room_of(bank, target), len(late)
-    room = replace(room, columns=max(1, int(share * room.columns)))
+    room = replace(room, columns=min(room.columns, max(1, int(share * room.columns))))
     cut = pieces(bank, copies > 0, values, signals, room.axons)
     if not len(cut.neuron):
         return []
