@@ -5,8 +5,11 @@ The cut goes backward from the readout, because only then it is known how many a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spikebnn.arrays import U8
 from spikebnn.errors import FitError
+from spikebnn.partition.bound import heard_of, lower_bound
 from spikebnn.partition.check import check_partition
 from spikebnn.partition.plan import make_plan
 from spikebnn.partition.types import INPUTS, Bank, Partition, Pulse, Shard, Violation
@@ -25,4 +28,5 @@ def split(network: ThresholdNetwork, target: Target, recipe: Recipe, seen: U8 | 
     partition, violations = make_plan(network, target, recipe, seen)
     if partition is None or violations:
         raise FitError("\n".join(v.text for v in violations), violations)
-    return partition
+    bound = lower_bound(partition.banks, heard_of(partition), target, sharp=True)
+    return replace(partition, lower_bound=bound.cores, bound=bound.shares)

@@ -62,8 +62,7 @@ def attempt(
     if violations:
         return None, tuple(violations)
     assert read is not None
-    bound = lower_bound(got.plan.banks, got.heard, target, sharp=True)
-    return finished(network, lowered, read, got.plan, got.shards, bound, target), ()
+    return finished(network, lowered, read, got.plan, got.shards, got.bound, target), ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +71,7 @@ class _Way:
 
     plan: Schedule
     shards: list[Shard]
-    heard: I64  # (signals,); 1 where the host reads
+    bound: Bound
     keeps: Mapping[str, str]
 
 
@@ -101,18 +100,13 @@ def _packed(
             continue
         shards = join(plan.banks, packed, target)
         if torn and len(shards) <= cores_there(target):  # refused already, whatever a better packing would take
-            return _Way(plan, shards, heard, keeps)
+            return _Way(plan, shards, bound, keeps)
         shards = _fewest(plan, packed, shards, network.inputs, target)
-        spare: frozenset[int] = frozenset()
-        for more in crowded(plan.banks, packed, len(shards), target):
-            other = pack_backward(plan, heard, splitters, keeps, network.inputs, target, tried, room, spare | more)
-            if not isinstance(other, list):
-                break
-            fewer = _fewest(plan, other, shards, network.inputs, target)
-            if len(fewer) == len(shards):
-                break
-            shards, spare = fewer, spare | more
-        return _Way(plan, shards, heard, keeps)
+        spare = crowded(plan.banks, packed, len(shards), network.inputs, target)
+        other = pack_backward(plan, heard, splitters, keeps, network.inputs, target, tried, room, spare) if spare else None
+        if isinstance(other, list):
+            shards = _fewest(plan, other, shards, network.inputs, target)
+        return _Way(plan, shards, bound, keeps)
 
 
 def _fewest(plan: Schedule, packed: Sequence[Bin], shards: list[Shard], inputs: int, target: Target) -> list[Shard]:

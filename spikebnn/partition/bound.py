@@ -10,12 +10,12 @@ import numpy as np
 
 from spikebnn.arrays import I64, Array
 from spikebnn.partition.bundle import pieces
-from spikebnn.partition.copies import reach
+from spikebnn.partition.copies import column_signals, reach
 from spikebnn.partition.discrepancy import Columns, axons_of, columns_of
 from spikebnn.partition.memory import run_bits
 from spikebnn.partition.merge import MERGE
 from spikebnn.partition.pulse import values_of
-from spikebnn.partition.types import Bank
+from spikebnn.partition.types import Bank, Partition
 from spikebnn.program import SUBTRACT
 from spikebnn.targets.target import Target
 from spikebnn.threshold import NO_TAP
@@ -127,6 +127,15 @@ def lower_bound(banks: Sequence[Bank], heard: Array, target: Target, sharp: bool
         bits=_memory(readers, target),
         banks=tuple(columns / room for columns in reversed(each)),
     )
+
+
+def heard_of(partition: Partition) -> I64:
+    """1 for signals that the host reads, 0 for others; (signals,)."""
+    first = np.append(0, np.cumsum([shard.columns for shard in partition.shards])).astype(np.int64)
+    says = column_signals(partition.banks, partition.shards)
+    heard = np.zeros(max([partition.inputs, *(bank.first + bank.neurons for bank in partition.banks)]), np.int64)
+    heard[says[first[partition.outputs[:, 1]] + partition.outputs[:, 2]]] = 1
+    return heard
 
 
 def _source(banks: Sequence[Bank], signal: int) -> int:

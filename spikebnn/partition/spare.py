@@ -19,24 +19,25 @@ SHARE = 0.9  # of a core's columns, that is left to such banks
 FULL, OPEN = 0.9, 0.7  # columns that they fill at least, and axons at most
 
 
-def crowded(banks: Sequence[Bank], bins: Sequence[Bin], cores: int, target: Target) -> list[frozenset[int]]:
-    """Banks of one layer each that fill columns and leave axons, those first that leave most; none where cores are full.
+def crowded(
+    banks: Sequence[Bank], bins: Sequence[Bin], cores: int, inputs: int, target: Target
+) -> frozenset[int]:
+    """Banks that fill columns and leave axons; none where cores are full, and none that hear only the host.
 
-    `bins` are the parts of a bank on a core each, `cores` what all of them take together.
+    `bins` are the parts of a bank on a core each, `cores` what all of them take together. Lines of the host need no
+    copies: `mixed` tries that.
     """
     if target.synapse.format != "crossbar" or target.core.output_edges is not None or not bins:
-        return []
+        return frozenset()
     limit = np.array([target.core.neurons, target.core.axons])
     load = np.array([load_of(banks, held, target)[:2] for held in bins]) / limit
     if cores <= LOOSE * load.sum(axis=0).max():
-        return []
+        return frozenset()
     bank = np.array([held[0].bank for held in bins])
-    left: dict[str, float] = {}
-    found: dict[str, frozenset[int]] = {}
+    found = []
     for index in np.unique(bank).tolist():
         own = load[bank == index]
-        mean, name = own.mean(axis=0), banks[index].name
-        if len(own) > 1 and mean[0] >= FULL and mean[1] <= OPEN:
-            left[name] = left.get(name, 0.0) + float((1 - own[:, 1]).sum())
-            found[name] = found.get(name, frozenset()) | {index}
-    return [found[name] for name in sorted(found, key=lambda name: -left[name])]
+        columns, axons = own.mean(axis=0)
+        if len(own) > 1 and columns >= FULL and axons <= OPEN and int(banks[index].synapses.taps.max()) >= inputs:
+            found.append(index)
+    return frozenset(found)
