@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,3 +109,18 @@ def test_a_core_whose_memory_holds_no_synapse_is_refused_in_words() -> None:
     for kind in ("auto", "radix", "exact"):
         found = find_violations(mapper_network(3), target, Recipe(split=kind))
         assert "whose memory holds not one of its synapses; use a target with more memory per core" in found[0].text
+
+
+def test_where_no_readout_fits_every_one_is_refused_with_its_reason_and_none_is_advised() -> None:
+    """A burst needs a reset that the target lacks, one neuron a level more inputs than a core takes."""
+    network = mapper_network(5, inputs=20, layers=1, width=12, taps=3, scores=3)
+    reads = np.arange(20, dtype=np.int32)[None]
+    wide = replace(network.readout.synapses, weight=np.ones((3, 20), np.int16), taps=reads, row=np.arange(3, dtype=np.int32),
+                   patch=np.zeros(3, np.int32))  # fmt: skip
+    network = replace(network, readout=replace(network.readout, synapses=wide))
+    found = find_violations(network, mapper_target(axons=8, resets=("memoryless",)), Recipe())
+    text = next(v.text for v in found if v.what == "readout")
+    assert 'layer "readout": no readout fits: membrane: toy has no membrane readout, votes: ' in text
+    assert "thermometer: a score reads 20 inputs, but a core of toy takes 8" in text
+    assert 'burst: a burst needs the reset "subtract", which toy does not have' in text
+    assert text.endswith("; use fewer inputs per score or another target")

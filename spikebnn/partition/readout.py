@@ -54,13 +54,18 @@ def lower_readout(
     if recipe.readout != "auto":
         return ways[recipe.readout]()
     order = ("membrane", "votes", "burst", "thermometer") if multi else ("membrane", "votes", "thermometer", "burst")
-    answers = []
+    answers: list[Violation] = []
     for name in order:
         answer = ways[name]()
         if isinstance(answer, ReadoutBanks):
             return answer
         answers.append(answer)
-    return answers[-1]
+    if not any("--readout" in answer.remedy for answer in answers[-1:]):
+        return answers[-1]
+    why = [answer.text.removeprefix(f'layer "{readout.name}": ').removesuffix(f"; {answer.remedy}") for answer in answers]
+    remedy = "use fewer inputs per score or another target"
+    text = f"no readout fits: {', '.join(f'{name}: {reason}' for name, reason in zip(order, why, strict=True))}"
+    return _refuse(readout, text, remedy, answers[-1].found, answers[-1].limit)
 
 
 def _refuse(readout: Settled, text: str, remedy: str, found: int = 0, limit: int = 0) -> Violation:
