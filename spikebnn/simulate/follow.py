@@ -20,8 +20,15 @@ from spikebnn.simulate.wiring import Wiring
 BLOCK = 8  # words of a row: 512 neurons
 (
     WORDS_FIRST, WORDS_END, JOIN_FIRST, JOIN_END, SEGMENTS, SEGMENTS_END, OUT, BLOCKS, LEVEL, WIDTH, ZERO_ROW, FULL,
-    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END, WAKES, WAKES_END,
-) = range(24)  # fmt: skip
+    GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END, WAKES, WAKES_END, STARTS,
+    SLOTS, PLANES,
+) = range(27)  # fmt: skip
+STARTS_OF = (
+    (110, 8),
+    (2030, 12),
+    (32750, 16),
+)  # inputs of a job, and planes that hold what a sum lacks or has too much
+STARTS_BYTES = 1 << 26  # memory for the planes with which sums begin, 1 KB each
 SMALL = 64  # neurons of a job up to which each is counted on its own, over all inputs
 
 
@@ -29,7 +36,7 @@ SMALL = 64  # neurons of a job up to which each is counted on its own, over all 
 class Course:
     """The kernel's tables; the columns of `job` are named above."""
 
-    job: I64  # (jobs, 24)
+    job: I64  # (jobs, 27); STARTS, -1 for none, SLOTS and PLANES of sums that begin with less than 0
     word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`
     mask: U64  # (entries,); which bits of the word the job reads
     number: Array  # (64 * entries,) uint16; aligned; input of the job that a bit of a word is
@@ -54,6 +61,7 @@ class Course:
     bit: I64  # (neurons,); signal bit of every neuron
     lines: int
     blocks: int  # rows of 512 neurons, over all jobs
+    starts: int  # slots for the planes with which sums begin, over all jobs
 
 
 def follow(program: Program, wiring: Wiring) -> Course:
@@ -119,7 +127,7 @@ class _Build:
         self.lows: list[Array] = [np.zeros(0, np.int64)]
         self.low_size = 0
         self.weight_words = self.level_words = 0
-        self.blocks = 0
+        self.blocks = self.starts = 0
         self.seen: dict[bytes, int] = {}  # sources that are one input together -> signal bit
 
     def put(self, name: str, rows: Array) -> int:
@@ -199,7 +207,7 @@ class _Build:
                 first_word, first_word + words, first_join, self.sizes["joins"], segments, end, out, blocks, first_level,
                 width, len(bits), full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
                 first_read, self.sizes["reads"], len(neuron), few, first_run, end_run,
-                wakes, self.sizes["wakes"],
+                wakes, self.sizes["wakes"], *self._starts(len(bits), blocks, full and not few),
             ]
         )  # fmt: skip
         self.blocks += blocks
@@ -231,16 +239,26 @@ class _Build:
         return len(used), entry, 64 * which + place
 
     def _rows(self, weight: Array, blocks: int, full: int) -> tuple[int, int]:
-        """Weights by block and input, rows of 512 neurons; the last row, of zeros, is for padding."""
+        """Weights by block and input, rows of 512 neurons; behind them one of zeros and one of ones, for padding."""
         inputs = weight.shape[1]
         parts = []
         for own, shift, sign in _parts(weight, full):
-            wide = np.zeros((blocks, inputs + 1, 64 * BLOCK), bool)
+            wide = np.zeros((blocks, inputs + 2, 64 * BLOCK), bool)
             for block in range(blocks):
                 mine = own[64 * BLOCK * block : 64 * BLOCK * (block + 1)]
                 wide[block, :inputs, : len(mine)] = mine.T
+                wide[block, inputs + 1, : len(mine)] = True
             parts.append((wide, shift, sign))
         return self._segments(parts)
+
+    def _starts(self, inputs: int, blocks: int, able: int) -> tuple[int, int, int]:
+        """Room for the planes with which a block's sums begin, for each length of a list: first slot, slots, planes."""
+        planes = next((number for most, number in STARTS_OF if inputs <= most), 0)
+        slots = 2 * (-(-inputs // 16) + 1)
+        if not able or not planes or 1024 * (self.starts + blocks * slots) > STARTS_BYTES:
+            return -1, 0, 0
+        first, self.starts = self.starts, self.starts + blocks * slots
+        return first, slots, planes
 
     def _few(self, weight: Array, full: int, place: Array) -> tuple[int, int]:
         """Weights by neuron, each a row of all inputs at their places in the job's runs."""
@@ -368,7 +386,7 @@ class _Build:
         runs[runs[:, 0] < 0, 0] = behind - BLOCK - runs[runs[:, 0] < 0, 0]
         words = behind + -(-len(self.seen) // 64)
         return Course(
-            job=np.array(self.jobs, np.int64).reshape(-1, 24),
+            job=np.array(self.jobs, np.int64).reshape(-1, 27),
             weights=_joined(self.weights),
             levels=_joined(self.levels),
             low=np.concatenate(self.lows),
@@ -379,6 +397,7 @@ class _Build:
             bit=self.signal[: self.wiring.neurons].copy(),
             lines=self.wiring.lines,
             blocks=self.blocks,
+            starts=self.starts,
             number=aligned_copy(columns.pop("number"), np.uint16),
             **columns,
             mask=np.concatenate(self.mask),

@@ -30,6 +30,7 @@ from spikebnn.simulate.rows import (
     differ,
     every,
     full,
+    last_plane,
     load,
     lowest,
     ones,
@@ -138,8 +139,11 @@ def _join(first, end, signals, words, joins, joined, one, last):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _list(first, end, signals, words, word, mask, one, last, number, zero, active, span, many):
-    """The active inputs of a job as numbers of rows, a list for each frame, and padding behind; many: how many."""
+def _list(first, end, signals, words, word, mask, one, last, number, zero, ones_too, active, span, many):
+    """The active inputs of a job as numbers of rows, a list for each frame, and padding; many: how many.
+
+    Where all weights are -1 and 1, every second row of the padding is of ones, which leaves twice the sum less the number.
+    """
     for f in range(first, end):
         here, begin = f * words, (f - first) * span
         at = begin
@@ -156,9 +160,13 @@ def _list(first, end, signals, words, word, mask, one, last, number, zero, activ
                     active[at] = number[base + np.int64(lowest(value))]
                     value &= value - np.uint64(1)
                     at += 1
-        for k in range(PADDING):
+        many[0, f - first] = at - begin
+        short = (begin - at) & (PADDING - 1) & -ones_too
+        many[1, f - first] = at - begin + (short & -2)
+        for k in range(short >> 1):
+            active[at + k] = zero + 1
+        for k in range(short >> 1, PADDING):
             active[at + k] = zero
-        many[f - first] = at - begin
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -198,26 +206,46 @@ def _few(
             fired |= np.uint64(total >= 0) << np.uint64(n)
             numbers[n] = total
         signals[here + out] = fired
-        many[f - first] = arrived
+        many[0, f - first] = arrived
         if read:
             for r in range(job[j, 16], job[j, 17]):
                 sums[f, reads[r, 1]] += numbers[reads[r, 0]] + reads[r, 2]
 
 
 @nb.njit(nogil=True, boundscheck=False)
+def _start(levels, level, width, even, thick, starts, at):
+    """How far below 0 a block's sums begin if `even` inputs arrive: half of the threshold and of these, rounded up."""
+    carry, value = every(np.int64(0)), every(np.int64(0))
+    for k in range(thick + 1):
+        own = load(levels, level + 8 * min(k, width - 1))
+        carry, value = full(own, every(-((-even >> k) & 1)), carry)
+        if k:
+            store(starts, at + 8 * (k - 1), value)
+
+
+@nb.njit(nogil=True, boundscheck=False)
 def _fire(
-    first, end, b, signals, words, j, job, many, active, span, segments, weights, levels, planes, numbers, reads, sums, read
+    first, end, b, signals, words, j, job, many, active, span, segments, weights, levels, planes, numbers, reads, sums, read,
+    starts, made,
 ):  # fmt: skip
     """Fire 512 neurons of a job, number 512 * b and on, in each frame."""
     none = every(np.int64(0))
     width, segment, whole, out = job[j, 9], job[j, 4], job[j, 11], job[j, 6] + 8 * b
-    level, own = job[j, 8] + 8 * width * b, 8 * b * (job[j, 10] + 1)
+    level, own = job[j, 8] + 8 * width * b, 8 * b * (job[j, 10] + 2)
+    slot, slots, thick = job[j, 24] + b * job[j, 25], job[j, 25], job[j, 26]
     rows = weights[segments[segment, 0] + own :]
     for f in range(first, end):
-        arrived, begin = many[f - first], (f - first) * span
-        if whole and arrived <= LONGEST:  # twice those weighed +1, less all that arrived, less the level
+        arrived, even, begin = many[0, f - first], many[1, f - first], (f - first) * span
+        if slots and not read:
+            number = (arrived + PADDING - 1) & -PADDING
+            at = slot + 2 * (number // PADDING) + (even & 1)
+            if not made[at]:
+                _start(levels, level, width, even, thick, starts, 128 * at)
+                made[at] = True
+            sign = last_plane(rows, active, begin, number, thick, starts, 128 * at)
+        elif whole and arrived <= LONGEST:  # twice those weighed +1, less all that arrived, less the level
             got = count_sixteens(rows, active, begin, (arrived + PADDING - 1) & -PADDING, planes, 0)
-            less = -arrived
+            less = -even
             one, two, value, more = none, none, none, none
             for k in range(width):
                 one, value = full(load(levels, level + 8 * k), more, one)
@@ -242,7 +270,7 @@ def _fire(
                         carry, value = full(load(planes, 512 + 8 * k), differ(more, flip), carry)
                         store(planes, 512 + 8 * k, value)
             if whole:
-                less, carry = -arrived, none
+                less, carry = -even, none
                 for k in range(width):
                     carry, value = full(load(planes, 512 + 8 * k), every(-((less >> k) & 1)), carry)
                     store(planes, 512 + 8 * k, value)
@@ -264,7 +292,7 @@ def _count(
 ):  # fmt: skip
     """Add what happened in a job to the counts of the frames."""
     for f in range(first, end):
-        here, arrived = f * words, many[f - first]
+        here, arrived = f * words, many[0, f - first]
         for t in range(job[j, 14], job[j, 15]):
             total = np.int64(0)
             for e in range(tallies[t, 0], tallies[t, 1]):
@@ -289,8 +317,8 @@ def _count(
 
 
 def _follow(
-    bits, signals, words, at_once, many, span, planes, active, numbers, job, word, mask, number, joins, joined, segments,
-    weights, levels, low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
+    bits, signals, words, at_once, many, span, planes, active, numbers, starts, made, job, word, mask, number, joins, joined,
+    segments, weights, levels, low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
     spike_counts, axon_counts, synapse_counts, update_counts, sums,
 ):  # fmt: skip
     """Frames bits[f] through all jobs; signals[f * words :] keeps every neuron's spike. Returns the rows that were added.
@@ -306,45 +334,20 @@ def _follow(
             _join(first, end, signals, words, joins, joined, job[j, 2], job[j, 3])
             if job[j, 19]:
                 _few(
-                    first,
-                    end,
-                    signals,
-                    words,
-                    j,
-                    job,
-                    segments,
-                    weights,
-                    low,
-                    runs,
-                    masks,
-                    numbers,
-                    many,
-                    reads,
-                    sums,
-                    read,
-                )
+                    first, end, signals, words, j, job, segments, weights, low, runs, masks, numbers, many, reads,
+                    sums, read,
+                )  # fmt: skip
             else:
                 _list(
-                    first,
-                    end,
-                    signals,
-                    words,
-                    word,
-                    mask,
-                    job[j, 0],
-                    job[j, 1],
-                    number,
-                    job[j, 10],
-                    active,
-                    span,
-                    many,
-                )
+                    first, end, signals, words, word, mask, job[j, 0], job[j, 1], number, job[j, 10], job[j, 11],
+                    active, span, many,
+                )  # fmt: skip
                 for f in range(end - first):
-                    added += many[f] * job[j, 7] * (job[j, 5] - job[j, 4])
+                    added += many[0, f] * job[j, 7] * (job[j, 5] - job[j, 4])
                 for b in range(job[j, 7]):
                     _fire(
                         first, end, b, signals, words, j, job, many, active, span, segments, weights, levels, planes, numbers,
-                        reads, sums, read,
+                        reads, sums, read, starts, made,
                     )  # fmt: skip
             if not membrane and job[j, 16] < job[j, 17]:
                 for f in range(first, end):

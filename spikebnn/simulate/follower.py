@@ -28,7 +28,11 @@ class Follower:
         self.span = 64 * widest + 64  # of the list of one frame, which is written 32 entries at a time
         self.at_once = int(np.clip(LISTS // (2 * self.span), 1, 128))
         self.active = np.zeros(self.at_once * self.span, np.uint16)
-        self.many = np.zeros(self.at_once, np.int64)
+        self.many = np.zeros(
+            (2, self.at_once), np.int64
+        )  # active inputs, and the same with the ones of the padding twice
+        self.starts: U64 = aligned(128 * course.starts, np.uint64)
+        self.made = np.zeros(course.starts, bool)
         self.index = np.zeros(self.most + 4, np.int32)
         self.planes: U64 = aligned(1024, np.uint64)
         self.numbers = np.zeros(512, np.int32)
@@ -38,6 +42,7 @@ class Follower:
         c = course
         self.tables: tuple[Any, ...] = (
             words, self.at_once, self.many, self.span, self.planes, self.active, self.numbers,
+            self.starts, self.made,
             c.job, c.word, c.mask, c.number, c.joins,
             c.joined, c.segments, c.weights, c.levels, c.low, c.groups, c.tallies, c.wakes, c.runs, c.masks, c.reads,
             membrane, c.steady,

@@ -37,7 +37,6 @@ from spikebnn.simulate.rows import (
     wide,
 )
 
-
 AHEAD = 24  # rows that are fetched before they are gathered
 
 

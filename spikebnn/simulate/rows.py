@@ -341,6 +341,36 @@ count_here = _count(((32, 5, 16), (256, 8, 32), (4096, 12, 64), (65536, 16, 64))
 count_sixteens = _count(((256, 8, 32), (4096, 12, 64), (65536, 16, 64)), 16)
 
 
+@intrinsic
+def last_plane(typing, rows, index, first, number, planes, start, at):
+    """Add rows[index[first : first + number]], number a multiple of 16, to the `planes` planes of start[at :], 8, 12 or 16.
+
+    Returns the highest plane of the sum, its sign.
+    """
+
+    def make(context, builder, signature, args):
+        b = builder
+        arrays = [context.make_array(signature.args[k])(context, b, args[k]).data for k in (0, 1, 5)]
+        end = b.add(args[2], args[3])
+        found = cgutils.alloca_once_value(b, ir.Constant(ROW, [0] * WORDS))
+        for planes, largest in ((8, 16), (12, 32), (16, 64)):
+            with b.if_then(b.icmp_signed("==", args[4], ir.Constant(I64, planes))):
+                made = Sum(b, arrays[0], arrays[1], None, planes)
+                for k, plane in enumerate(made.p):
+                    value = b.load(
+                        b.bitcast(
+                            b.gep(arrays[2], [b.add(args[6], ir.Constant(I64, WORDS * k))]), ROW.as_pointer()
+                        )
+                    )
+                    value.align = 64
+                    b.store(value, plane)
+                made.add(args[2], end, largest, 16)
+                b.store(b.load(made.p[-1]), found)
+        return b.load(found)
+
+    return row(rows, index, types.int64, types.int64, types.int64, start, types.int64), make
+
+
 @nb.njit(nogil=True, boundscheck=False)
 def count_there(rows, index, first, number, out, to):
     return count_here(rows, index, first, number, out, to)
