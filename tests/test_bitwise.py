@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,14 @@ def single(core: Core, inputs: int, readout: str = "membrane", period: int = 1) 
     return make_program([core], [], lines, inputs, (), period, readout, outputs, [0] * core.neurons)
 
 
+def unread(core: Core, inputs: int) -> Program:
+    """The core where nobody reads its membranes: its first neuron's spikes go to the only one of a second core."""
+    last = one_core(np.ones((1, 1), int), np.ones(1, int))
+    last = replace(last, x=1, start=np.ones(1, np.int32), layer=np.ones(1, np.int32))
+    lines = [(k, 0, k, 0) for k in range(inputs)]
+    return make_program([core, last], [(0, 0, 1, 0, 1)], lines, inputs, (), 1, "membrane", [(0, 1, 0)], [0])
+
+
 def agrees(program: Program, bits: np.ndarray, threads: int = 1) -> None:
     """However frames go through the engine, it says what the slow twin says."""
     want = ReferenceSession(program).frames(bits, True)
@@ -85,6 +94,22 @@ def test_any_number_of_neurons_side_by_side_is_exact(count: int, inputs: int) ->
         program = single(one_core(weight, rng.integers(-9, 9, count)), inputs)
         bits = program_bits(program, 0, 5, 0.4)
         bits[0], bits[1] = 0, 1
+        agrees(program, bits)
+
+
+@pytest.mark.parametrize("inputs", [3, 15, 17, 95, 97, 110, 300, 1023, 2031])
+@pytest.mark.parametrize("count", [1, 3, 4, 6, 70, 530])
+def test_neurons_that_hear_the_same_and_are_not_read_are_exact(count: int, inputs: int) -> None:
+    """By fours, by one list each, and by 512 side by side, with thresholds in and far out of reach."""
+    rng = np.random.default_rng(count * inputs)
+    dense = rng.choice([-1, 1], (count, inputs))
+    patches = (rng.random((1 + count // 5, inputs)) < 0.6)[rng.integers(0, 1 + count // 5, count)]
+    for weight in (dense, dense * patches, np.abs(dense), -np.abs(dense) * patches):
+        threshold = rng.integers(-6, 7, count) + rng.choice([0, 0, 0, inputs, -inputs, 2**30, -(2**30)], count)
+        program = unread(one_core(weight, threshold), inputs)
+        bits = program_bits(program, 0, 9, 0.4)
+        bits[0], bits[1], bits[2, 0, 1:] = 0, 1, 0
+        assert session(program).streaming
         agrees(program, bits)
 
 
