@@ -291,29 +291,33 @@ def _count(
     first, end, signals, words, j, job, many, tallies, groups, wakes, runs, masks, spikes, axons, synapses, updates
 ):  # fmt: skip
     """Add what happened in a job to the counts of the frames."""
-    for f in range(first, end):
-        here, arrived = f * words, many[0, f - first]
-        for t in range(job[j, 14], job[j, 15]):
+    for t in range(job[j, 14], job[j, 15]):
+        one, last, core = tallies[t, 0], tallies[t, 1], tallies[t, 2]
+        for f in range(first, end):
             total = np.int64(0)
-            for e in range(tallies[t, 0], tallies[t, 1]):
-                total += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
-            spikes[f, tallies[t, 2]] += total
-        for g in range(job[j, 12], job[j, 13]):
-            total = arrived
-            if groups[g, 0] >= 0:
+            for e in range(one, last):
+                total += common(signals, f * words + runs[e, 0], masks, runs[e, 1], runs[e, 2])
+            spikes[f, core] += total
+    for g in range(job[j, 12], job[j, 13]):
+        one, last, core = groups[g, 0], groups[g, 1], groups[g, 2]
+        for f in range(first, end):
+            total = many[0, f - first]
+            if one >= 0:
                 total = np.int64(0)
-                for e in range(groups[g, 0], groups[g, 1]):
-                    total += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
-            axons[f, groups[g, 2]] += groups[g, 3] * total
-            synapses[f, groups[g, 2]] += groups[g, 4] * total
-        for g in range(job[j, 22], job[j, 23] if arrived else job[j, 22]):
-            found = arrived > wakes[g, 4]
-            for e in range(wakes[g, 0], wakes[g, 1]):
-                if found:
-                    break
-                found = common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2]) > 0
+                for e in range(one, last):
+                    total += common(signals, f * words + runs[e, 0], masks, runs[e, 1], runs[e, 2])
+            axons[f, core] += groups[g, 3] * total
+            synapses[f, core] += groups[g, 4] * total
+    for g in range(job[j, 22], job[j, 23]):
+        one, last, core, enough = wakes[g, 0], wakes[g, 1], wakes[g, 2], wakes[g, 4]
+        for f in range(first, end):
+            arrived = many[0, f - first]
+            found, e = arrived > enough, one
+            while arrived and not found and e < last:
+                found = common(signals, f * words + runs[e, 0], masks, runs[e, 1], runs[e, 2]) > 0
+                e += 1
             if found:
-                updates[f, wakes[g, 2]] += wakes[g, 3]
+                updates[f, core] += wakes[g, 3]
 
 
 def _follow(
