@@ -158,17 +158,16 @@ class _Build:
         axon = np.flatnonzero(mine & (fed.key[low : low + core.axons] >= 0))
         _, at, inverse = np.unique(fed.key[low + axon], return_index=True, return_inverse=True)
         inverse, k = inverse.ravel(), len(at)
-        rows = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(fed.first[a], fed.first[a + 1]) for a in low + axon[at])]
-        )
-        many = (fed.first[low + axon[at] + 1] - fed.first[low + axon[at]]).astype(np.int64)
+        begin = fed.first[low + axon[at]]
+        many = fed.first[low + axon[at] + 1] - begin
+        rows = np.arange(int(many.sum())) + np.repeat(begin - (np.cumsum(many) - many), many)
         first_source = self.put("sources", np.stack([fed.row[rows], fed.delay[rows]], axis=1))
         first_input = sum(map(len, self.ends)) - 1
         self.ends.append(first_source + np.cumsum(many))
-        merged = np.zeros((len(some), k), np.int64)
-        if k:
-            by = np.argsort(inverse, kind="stable")
-            merged = np.add.reduceat(weight[:, axon[by]], np.searchsorted(inverse[by], np.arange(k)), axis=1)
+        by = np.argsort(inverse, kind="stable")
+        merged = weight[:, axon[by]]
+        if k < len(axon):  # some axons carry the same spikes
+            merged = np.add.reduceat(merged, np.searchsorted(inverse[by], np.arange(k)), axis=1)
         merged = self._numbers(merged, rows[np.cumsum(many) - many])
         k = merged.shape[1]
         first = dict(self.sizes)
