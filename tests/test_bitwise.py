@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikebnn.program import NO_FLOOR, Core, Program
-from spikebnn.simulate import bitwise
+from spikebnn.simulate import bitwise, lists
+from spikebnn.simulate import lower as lowering
 from spikebnn.simulate.arriving import streaming
 from spikebnn.simulate.bitwise import BitwiseSession
 from spikebnn.simulate.blas import BlasSession
@@ -111,6 +112,39 @@ def test_neurons_that_hear_the_same_and_are_not_read_are_exact(count: int, input
         bits[0], bits[1], bits[2, 0, 1:] = 0, 1, 0
         assert session(program).streaming
         agrees(program, bits)
+
+
+@pytest.mark.parametrize("least", [-1, 1])
+@pytest.mark.parametrize("inputs", [3, 17, 97, 300])
+@pytest.mark.parametrize("count", [1, 4, 6, 70])
+def test_neurons_that_hear_the_same_are_silent_where_nothing_arrives(count: int, inputs: int, least: int) -> None:
+    """Ticks with and without input take turns: what fired does not stay in the ring of spikes."""
+    rng = np.random.default_rng(count * inputs)
+    for weight in (rng.choice([-1, 1], (count, inputs)), rng.choice([-1, 0, 1], (1, inputs)) * np.ones((count, 1), int)):
+        program = unread(one_core(weight, rng.integers(least, 4, count)), inputs)
+        drive = np.zeros((12, 24, inputs), np.uint8)
+        drive[:, ::3] = rng.random((12, 8, inputs)) < 0.5
+        watch = np.array([count])
+        got, want = session(program).ticks(drive, watch), ReferenceSession(program).ticks(drive, watch)
+        np.testing.assert_array_equal(got.spikes, want.spikes)
+        np.testing.assert_array_equal(got.membranes, want.membranes)
+
+
+@pytest.mark.parametrize("four", [1, 10**6])
+def test_small_programs_are_exact_by_fours_and_by_lists(four: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways of large layers, forced upon small programs with state, delays and windows of many ticks."""
+    monkeypatch.setattr(lists, "SHARED", (1, 1))
+    monkeypatch.setattr(lowering, "FOUR", four)
+
+    @settings(max_examples=150, deadline=None)
+    @given(program=program_any(), seed=st.integers(0, 99), density=st.sampled_from([0.05, 0.3, 0.8]))
+    def law(program: Program, seed: int, density: float) -> None:
+        agrees(program, program_bits(program, seed, 5, density))
+        drive = program_drive(program, seed, 9, 14, density)
+        got, want = session(program).ticks(drive), ReferenceSession(program).ticks(drive)
+        np.testing.assert_array_equal(got.spikes, want.spikes)
+
+    law()
 
 
 @settings(max_examples=120, deadline=None)

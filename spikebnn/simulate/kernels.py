@@ -64,7 +64,7 @@ def _silent(j, ring, rows, awake, backs, job, inputs, sources):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _hush(j, ring, here, job, neurons, fours, shorts):
+def _hush(j, ring, here, job, neurons, fours, shorts, supports):
     """No neuron of a job fires."""
     zero = every(np.int64(0))
     for n in range(job[j, 2], job[j, 3]):
@@ -76,6 +76,9 @@ def _hush(j, ring, here, job, neurons, fours, shorts):
             store(ring, here + 8 * np.int64(fours[q, k]), zero)
     for n in range(job[j, 18], job[j, 19]):
         store(ring, here + 8 * np.int64(shorts[n, 0]), zero)
+    for s in range(job[j, 4], job[j, 5]):
+        for n in range(supports[s, 4], supports[s, 5]):
+            store(ring, here + 8 * np.int64(shorts[n, 0]), zero)
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -86,7 +89,9 @@ def _gather(first, many, invert, ring, backs, inputs, sources, rows):
     if np.int64(inputs[first + many]) - begin == many:  # one source each
         for k in range(many):
             s = begin + k
-            soon_read(ring, backs[sources[min(s + AHEAD, end), 1]] + 8 * np.int64(sources[min(s + AHEAD, end), 0]))
+            soon_read(
+                ring, backs[sources[min(s + AHEAD, end), 1]] + 8 * np.int64(sources[min(s + AHEAD, end), 0])
+            )
             store(rows, 8 * k, load(ring, backs[sources[s, 1]] + 8 * np.int64(sources[s, 0])))
     else:
         for k in range(many):
@@ -212,7 +217,7 @@ def _tick(
         silent = _silent(j, ring, rows, awake, backs, job, inputs, sources)
         at_rest = job[j, 11] == 2 and awake[j] == 0
         if silent and at_rest and not _read_now(tick, period, j, job, neurons, membrane):
-            _hush(j, ring, here, job, neurons, fours, shorts)
+            _hush(j, ring, here, job, neurons, fours, shorts, supports)
             continue
         if not silent:
             _gather(job[j, 0], job[j, 1] - job[j, 0], job[j, 9], ring, backs, inputs, sources, rows)
