@@ -112,11 +112,12 @@ class BitwiseSession:
 
     def frames(self, bits: U8, record: bool = False) -> Answer:
         """Present frames and count in windows; see `spikebnn.simulate.layout`."""
-        bits = layout.check_bits(self.program, bits)
+        bits = layout.check_shape(self.program, bits)
         if len(bits) == 0:
             return layout.join([], self.program, self.wiring, record)
         if self.streaming and bits.shape[1] == 1:
             return self.streamed.frames(bits[:, 0], record)
+        layout.check_values(bits, slice(None))
         return self._stepped(bits, record)
 
     def _stepped(self, bits: U8, record: bool) -> Answer:

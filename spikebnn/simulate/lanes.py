@@ -116,24 +116,25 @@ class Out:
     """The answer while blocks fill it, each its own frames."""
 
     def __init__(self, frames: int, cores: int, program: Program, wiring: Wiring, record: bool) -> None:
-        self.counts = list(
-            np.zeros((4, frames, cores), np.int64)
-        )  # one piece of memory, which is reused sooner
+        self.counts = list(np.empty((4, frames, cores), np.int64))  # one piece of memory is reused sooner
         self.sums = np.empty((frames, len(program.base)), np.int64)
-        self.sums[:] = program.base
+        self.base = program.base
         self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
         self.record = record
 
     def part(self, frames: slice) -> Out:
-        """The same arrays, of these frames alone."""
+        """The same arrays, of these frames alone, in which nothing is counted yet."""
         part = copy(self)
         part.counts, part.sums = [counts[frames] for counts in self.counts], self.sums[frames]
+        for counts in part.counts:
+            counts[:] = 0
+        part.sums[:] = self.base
         return part
 
     def take(self, frames: slice, state: State, frame: int, lanes: slice) -> None:
         for mine, theirs in zip(self.counts, state.counts):
             mine[frames][: lanes.stop] = theirs[frame, :, lanes].T
-        self.sums[frames][: lanes.stop] += state.sums[frame, :, lanes].T
+        self.sums[frames][: lanes.stop] = self.base + state.sums[frame, :, lanes].T
 
     def answer(self, neuron_spikes: list[I64]) -> Answer:
         spikes, axons, synapses, updates = self.counts

@@ -28,14 +28,28 @@ Note = Callable[[int, U8, U8, I64], None]  # tick, active axons, spikes, V after
 
 def check_bits(program: Program, bits: Array) -> U8:
     """The input bits as they must be, or one sentence."""
+    out = check_shape(program, bits)
+    check_values(out, slice(None))
+    return out
+
+
+def check_shape(program: Program, bits: Array) -> U8:
+    """The same, before anybody looks at the values."""
     if bits.ndim != 3 or bits.shape[2] != program.inputs:
         raise InputError(
             f"input bits have shape {bits.shape}, and the program takes (frames, ticks, {program.inputs})"
         )
     out = np.ascontiguousarray(bits, dtype=np.uint8)
-    if out.size and (int(out.max()) > 1 or bits.dtype.kind not in "bui"):
+    if out.size and (bits.dtype.kind not in "bui" or out.dtype != bits.dtype and int(bits.max()) > 1):
         raise InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
     return out
+
+
+def check_values(bits: U8, some: slice) -> None:
+    """The values of some frames as they must be, or one sentence."""
+    part = bits[some]
+    if part.size and int(part.max()) > 1:
+        raise InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
 
 
 def check_drive(program: Program, drive: Array) -> U8:

@@ -158,9 +158,9 @@ class _Build:
         axon = np.flatnonzero(mine & (fed.key[low : low + core.axons] >= 0))
         _, at, inverse = np.unique(fed.key[low + axon], return_index=True, return_inverse=True)
         inverse, k = inverse.ravel(), len(at)
-        begin = fed.first[low + axon[at]]
-        many = fed.first[low + axon[at] + 1] - begin
-        rows = np.arange(int(many.sum())) + np.repeat(begin - (np.cumsum(many) - many), many)
+        start_of = fed.first[low + axon[at]]
+        many = fed.first[low + axon[at] + 1] - start_of
+        rows = np.arange(int(many.sum())) + np.repeat(start_of - (np.cumsum(many) - many), many)
         first_source = self.put("sources", np.stack([fed.row[rows], fed.delay[rows]], axis=1))
         first_input = sum(map(len, self.ends)) - 1
         self.ends.append(first_source + np.cumsum(many))

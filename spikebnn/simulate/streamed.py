@@ -7,8 +7,11 @@ The choice depends on the frames and the program, never on time or threads, and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from spikebnn.arrays import I64, U8
@@ -16,6 +19,7 @@ from spikebnn.program import Program
 from spikebnn.simulate.follow import Course, course_fits, follow
 from spikebnn.simulate.follower import Follower, by_eights
 from spikebnn.simulate.lanes import LANES, READS_MEMBRANE, READS_SPIKES, Kernels, Out, State
+from spikebnn.simulate.layout import check_values
 from spikebnn.simulate.lower import Plan, fit, lower
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
@@ -59,6 +63,7 @@ class Streamed:
 
     def _side_by_side(self, bits: U8, out: Out, some: slice) -> I64:
         """Frames, 512 at a time, one in each lane; the spikes of each neuron."""
+        check_values(bits, some)
         lanes = min(some.stop - some.start, LANES)
         try:
             state = self._states.pop()
@@ -80,14 +85,13 @@ class Streamed:
 
     def _followed(self, bits: U8, out: Out, some: slice) -> tuple[I64, int]:
         """The same, and how many rows were added."""
+        check_values(bits, some)
         try:
             follower = self._followers.pop()
         except IndexError:
             follower = Follower(self.course, self.membrane, self.kernels)
-        counts = [counts[some] for counts in out.counts]
-        spikes = follower.run(
-            by_eights(bits[some]), counts, out.sums[some], out.raster[some] if out.record else None
-        )
+        part, raster = out.part(some), out.raster[some] if out.record else None
+        spikes = follower.run(by_eights(bits[some]), part.counts, part.sums, raster)
         added = follower.added
         self._followers.append(follower)
         return spikes, added
@@ -122,8 +126,43 @@ class Streamed:
 
 
 def each(work: Callable[[Any], Any], parts: Any, threads: int) -> list[Any]:
-    """The parts' results in order, worked out by so many threads."""
+    """The parts' results in order, worked out by so many threads, the caller among them; a failure stops them all."""
     if threads == 1 or len(parts) < 2:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, parts))
+    found: list[Any] = [None] * len(parts)
+    left: SimpleQueue[int] = SimpleQueue()
+    for number in range(len(parts)):
+        left.put(number)
+
+    failed: list[bool] = []
+
+    def share() -> None:
+        while not failed:
+            try:
+                number = left.get_nowait()
+            except Empty:
+                return
+            try:
+                found[number] = work(parts[number])
+            except BaseException:
+                failed.append(True)
+                raise
+
+    others = [_pool(threads - 1).submit(share) for _ in range(threads - 1)]
+    try:
+        share()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+    return found
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay, as to start them takes as long as some hundred frames."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="spikebnn")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of these threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
