@@ -208,13 +208,14 @@ def _lines(tick, slots, words, first_word, last_word, ring, me, lit, first, end,
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _hear(ring, at, core, planes, crossbar, rows, scale, heard):
+def _hear(ring, slot, c, turn, cores, planes, crossbar, rows, scale, heard):
     """The rows that arrivals at a core ask for, with their scales; they are fetched, and the ring's bits taken out.
 
-    heard[0] becomes how many, heard[1] how many axons were active; rows stand plane by plane.
+    heard[turn, 0] becomes how many, heard[turn, 1] how many axons were active; rows stand plane by plane.
     """
+    at, words, wide = slot + cores[c, 0], cores[c, 6], cores[c, 3]
     found = np.uint64(0)
-    for w in range(at, at + core[6]):
+    for w in range(at, at + words):
         value = ring[0, w]
         for other in range(1, len(ring)):
             value |= ring[other, w]
@@ -223,7 +224,7 @@ def _hear(ring, at, core, planes, crossbar, rows, scale, heard):
         found |= value
     many, axons = 0, np.int64(0)
     if found != 0:
-        for p in range(core[4], core[5]):
+        for p in range(cores[c, 4], cores[c, 5]):
             start, stop, first, own = planes[p, 0], planes[p, 1], planes[p, 2], planes[p, 3]
             for w in range(start >> 6, (stop + 63) >> 6):
                 value = ring[0, at + w]
@@ -231,18 +232,18 @@ def _hear(ring, at, core, planes, crossbar, rows, scale, heard):
                     value &= ~np.uint64(0) << np.uint64(start - 64 * w)
                 if stop < 64 * w + 64:
                     value &= (np.uint64(1) << np.uint64(stop - 64 * w)) - np.uint64(1)
-                base = first + (64 * w - start) * core[3]
+                base = first + (64 * w - start) * wide
                 while value != 0:
-                    row = base + np.int64(lowest(value)) * core[3]
+                    row = base + np.int64(lowest(value)) * wide
                     value &= value - np.uint64(1)
                     fetch(crossbar, row, 0)
-                    rows[many] = row
-                    scale[many] = own
+                    rows[turn, many] = row
+                    scale[turn, many] = own
                     many += 1
-        for w in range(at, at + core[6]):
+        for w in range(at, at + words):
             axons += ones(ring[0, w])
             ring[0, w] = np.uint64(0)
-    heard[0], heard[1] = many, axons
+    heard[turn, 0], heard[turn, 1] = many, axons
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -294,26 +295,23 @@ def _run(
         )  # fmt: skip
         spikes = 0
         for c in range(first_core, min(first_core + NEAR, last_core)):
-            _hear(
-                ring,
-                slot + cores[c, 0],
-                cores[c],
-                planes,
-                crossbar,
-                rows[c % NEAR],
-                scale[c % NEAR],
-                heard[c % NEAR],
-            )
+            _hear(ring, slot, c, c % NEAR, cores, planes, crossbar, rows, scale, heard)
         for c in range(first_core, last_core):
-            core, turn = cores[c], c % NEAR
-            base, groups, step, spread, kind = core[1], core[2], core[7], core[8], core[16]
+            turn = c % NEAR
+            base, groups, step, spread, kind = (
+                cores[c, 1],
+                cores[c, 2],
+                cores[c, 7],
+                cores[c, 8],
+                cores[c, 16],
+            )
             many = heard[turn, 0]
-            if heard[turn, 1] > 0 or core[9] == 0 or hot[c] != 0 or core[13] != 0:
+            if heard[turn, 1] > 0 or cores[c, 9] == 0 or hot[c] != 0 or cores[c, 13] != 0:
                 counts[c, 1] += heard[turn, 1]
                 before, warm, synapses = spikes, np.uint64(0), np.int64(0)
                 highest, deepest = zero, zero
                 for b in range(0, groups, 8):
-                    o, lo = base + 32 * b, core[10] + step * b
+                    o, lo = base + 32 * b, cores[c, 10] + step * b
                     r0, r1 = (
                         add16(load(v, o), load(leak, lo)),
                         add16(load(v, o + 32), load(leak, lo + step)),
@@ -344,14 +342,14 @@ def _run(
                     store(v, o + 160, r5)
                     store(v, o + 192, r6)
                     store(v, o + 224, r7)
-                    if core[13]:  # somebody wants membranes of this core
-                        for k in range(core[14], core[15]):
+                    if cores[c, 13]:  # somebody wants membranes of this core
+                        for k in range(cores[c, 14], cores[c, 15]):
                             if o <= watch[k, 0] < o + 256:
                                 membranes[now, watch[k, 1]] = v[watch[k, 0]]
                     for k in range(8):
                         here = o + 32 * k
                         value, bound = load(v, here), widened(threshold, here)
-                        least = load(floor, core[11] + spread * (b + k))
+                        least = load(floor, cores[c, 11] + spread * (b + k))
                         fired = reaches(value, bound)
                         if kind == 1:  # all go back to zero, and stop at their floor
                             value = most16(choose16(fired, zero, value), least)
@@ -367,7 +365,7 @@ def _run(
                             value = choose16(low, choose16(masks[g + 3], zero, least), value)
                         store(v, here, value)
                         highest, deepest = most16(highest, value), least16(deepest, value)
-                        if core[9]:
+                        if cores[c, 9]:
                             warm |= reaches(value, bound) & ~masks[here >> 3]
                         bits[k] = np.uint32(fired)
                     if keep:
@@ -379,21 +377,14 @@ def _run(
                             pending[spikes] = o + 32 * k + np.int64(lowest(fired))
                             spikes += 1
                             fired &= fired - np.uint64(1)
-                wrong |= np.int64(reaches(highest, splat16(core[12])) | under(deepest, splat16(-core[12])))
+                wrong |= np.int64(
+                    reaches(highest, splat16(cores[c, 12])) | under(deepest, splat16(-cores[c, 12]))
+                )
                 hot[c] = warm != 0
                 counts[c, 0] += spikes - before
                 counts[c, 2] += synapses
             if c + NEAR < last_core:
-                _hear(
-                    ring,
-                    slot + cores[c + NEAR, 0],
-                    cores[c + NEAR],
-                    planes,
-                    crossbar,
-                    rows[turn],
-                    scale[turn],
-                    heard[turn],
-                )
+                _hear(ring, slot, c + NEAR, turn, cores, planes, crossbar, rows, scale, heard)
         _route(tick, slots, words, ring[me], pending, spikes, to, more_first, more)
         if threads > 1:  # all wait for all
             arrive_at(gate)
