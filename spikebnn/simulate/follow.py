@@ -21,8 +21,11 @@ BLOCK = 8  # words of a row: 512 neurons
 (
     WORDS_FIRST, WORDS_END, JOIN_FIRST, JOIN_END, SEGMENTS, SEGMENTS_END, OUT, BLOCKS, LEVEL, WIDTH, ZERO_ROW, FULL,
     GROUPS, GROUPS_END, TALLIES, TALLIES_END, READS, READS_END, NEURONS, FEW, RUNS, RUNS_END, WAKES, WAKES_END, STARTS,
-    SLOTS, PLANES,
-) = range(27)  # fmt: skip
+    SLOTS, PLANES, DIRECT,
+) = range(28)  # fmt: skip
+SPARSE = (
+    1.5  # rows of weights for each input up to which inputs are numbered by their place among the signals
+)
 STARTS_OF = (
     (110, 8),
     (2030, 12),
@@ -36,8 +39,8 @@ SMALL = 64  # neurons of a job up to which each is counted on its own, over all 
 class Course:
     """The kernel's tables; the columns of `job` are named above."""
 
-    job: I64  # (jobs, 27); STARTS, -1 for none, SLOTS and PLANES of sums that begin with less than 0
-    word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`
+    job: I64  # (jobs, 28); STARTS, SLOTS (0 for none) and PLANES of sums that begin below 0; DIRECT: bits number the rows
+    word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`, or its first row
     mask: U64  # (entries,); which bits of the word the job reads
     number: Array  # (64 * entries,) uint16; aligned; input of the job that a bit of a word is
     joins: I64  # (joins, 3): signal bit, first in `joined`, end
@@ -184,7 +187,8 @@ class _Build:
         self.words += blocks * BLOCK
         self.signal[neuron] = 64 * out + np.arange(len(neuron))
         few = int(len(neuron) <= SMALL)
-        words, first_word, place = self._inputs(bits)
+        words, first_word, place, direct = self._inputs(bits)
+        rows, order = (64 * words, place) if direct else (len(bits), np.arange(len(bits)))
         first_run, end_run, at = self._runs(bits) if few else (0, 0, place)
         program = self.program
         threshold = np.concatenate([program.cores[m.core].threshold[m.some] for m in members]).astype(
@@ -194,7 +198,7 @@ class _Build:
         high, below = np.maximum(weight, 0).sum(axis=1), np.maximum(-weight, 0).sum(axis=1)
         level = np.clip(threshold - leak, -below, high + 1)  # a threshold out of reach stays out of reach
         full = int(bool(len(keys)) and bool((np.abs(weight) == 1).all()))
-        segments, end = self._few(weight, full, at) if few else self._rows(weight, blocks, full)
+        segments, end = self._few(weight, full, at) if few else self._rows(weight, blocks, full, rows, order)
         reads = self._reads(members, level + leak)
         reach = int((high + below).max(initial=0) + np.abs(level).max(initial=0)) + 2
         width = reach.bit_length() + 1
@@ -205,9 +209,9 @@ class _Build:
         self.jobs.append(
             [
                 first_word, first_word + words, first_join, self.sizes["joins"], segments, end, out, blocks, first_level,
-                width, len(bits), full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
+                width, rows, full, groups, self.sizes["groups"], tallies, self.sizes["tallies"],
                 first_read, self.sizes["reads"], len(neuron), few, first_run, end_run,
-                wakes, self.sizes["wakes"], *self._starts(len(bits), blocks, full and not few),
+                wakes, self.sizes["wakes"], *self._starts(len(bits), blocks, full and not few), direct,
             ]
         )  # fmt: skip
         self.blocks += blocks
@@ -223,31 +227,33 @@ class _Build:
             self.put("joins", np.array([[self.seen[name], first, first + len(rows)]]))
         return self.seen[name]
 
-    def _inputs(self, bits: Array) -> tuple[int, int, Array]:
-        """Which words hold the inputs: how many, the first entry, and the place of each input in the words."""
+    def _inputs(self, bits: Array) -> tuple[int, int, Array, bool]:
+        """Which words hold the inputs: how many, the first entry, the place of each input, and whether places number rows."""
         word = np.where(bits >= 0, bits // 64, -1 - (-1 - bits) // 64)
         place = np.where(bits >= 0, bits % 64, (-1 - bits) % 64)
         used, which = np.unique(word, return_inverse=True)
         which = which.ravel()
         mask = np.zeros(len(used), np.uint64)
         np.bitwise_or.at(mask, which, np.uint64(1) << place.astype(np.uint64))
-        number = np.zeros(64 * len(used), np.int64)
-        number[64 * which + place] = np.arange(len(bits))
-        first = self.put("number", number)
+        direct = 64 * len(used) <= min(SPARSE * len(bits), 2**16 - 2)
+        first = 0
+        if not direct:
+            number = np.zeros(64 * len(used), np.int64)
+            number[64 * which + place] = np.arange(len(bits))
+            first = self.put("number", number)
         self.mask.append(mask)
         entry = self.put("word", np.stack([used, first + 64 * np.arange(len(used))], axis=1))
-        return len(used), entry, 64 * which + place
+        return len(used), entry, 64 * which + place, direct
 
-    def _rows(self, weight: Array, blocks: int, full: int) -> tuple[int, int]:
-        """Weights by block and input, rows of 512 neurons; behind them one of zeros and one of ones, for padding."""
-        inputs = weight.shape[1]
+    def _rows(self, weight: Array, blocks: int, full: int, count: int, order: Array) -> tuple[int, int]:
+        """Weights by block, `count` rows of 512 neurons, input k in row order[k]; then one of zeros and one of ones."""
         parts = []
         for own, shift, sign in _parts(weight, full):
-            wide = np.zeros((blocks, inputs + 2, 64 * BLOCK), bool)
+            wide = np.zeros((blocks, count + 2, 64 * BLOCK), bool)
             for block in range(blocks):
                 mine = own[64 * BLOCK * block : 64 * BLOCK * (block + 1)]
-                wide[block, :inputs, : len(mine)] = mine.T
-                wide[block, inputs + 1, : len(mine)] = True
+                wide[block, order, : len(mine)] = mine.T
+                wide[block, count + 1, : len(mine)] = True
             parts.append((wide, shift, sign))
         return self._segments(parts)
 
@@ -386,7 +392,7 @@ class _Build:
         runs[runs[:, 0] < 0, 0] = behind - BLOCK - runs[runs[:, 0] < 0, 0]
         words = behind + -(-len(self.seen) // 64)
         return Course(
-            job=np.array(self.jobs, np.int64).reshape(-1, 27),
+            job=np.array(self.jobs, np.int64).reshape(-1, 28),
             weights=_joined(self.weights),
             levels=_joined(self.levels),
             low=np.concatenate(self.lows),

@@ -66,6 +66,39 @@ def squeeze(typing, number, first, mask, active, many):
 
 
 @intrinsic
+def squeeze_places(typing, first, mask, active, many):
+    """active[many :] = first + k for each bit k that the mask has set, and behind them what means nothing."""
+
+    def make(context, builder, signature, args):
+        b = builder
+        target = context.make_array(signature.args[2])(context, b, args[2]).data
+        bytes64, bits, words = (
+            ir.VectorType(ir.IntType(8), 64),
+            ir.VectorType(ir.IntType(1), 64),
+            ir.VectorType(I16, 32),
+        )
+        kind, name = ir.FunctionType(bytes64, [bytes64, bytes64, bits]), "llvm.x86.avx512.mask.compress.v64i8"
+        call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+        every_place = ir.Constant(bytes64, list(range(64)))
+        found = b.call(call, [every_place, ir.Constant(bytes64, ir.Undefined), b.bitcast(args[1], bits)])
+        one = b.insert_element(ir.Constant(words, ir.Undefined), b.trunc(args[0], I16), ir.Constant(I32, 0))
+        base = b.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
+
+        def write(half):
+            picks = ir.Constant(ir.VectorType(I32, 32), list(range(32 * half, 32 * half + 32)))
+            value = b.add(b.zext(b.shuffle_vector(found, found, picks), words), base)
+            where = b.gep(target, [b.add(args[3], ir.Constant(I64, 32 * half))])
+            b.store(value, b.bitcast(where, words.as_pointer())).align = 2
+
+        write(0)
+        with b.if_then(b.icmp_unsigned(">", b.ctpop(args[1]), ir.Constant(I64, 32))):
+            write(1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64, active, types.int64), make
+
+
+@intrinsic
 def common(typing, a, at, b, to, many):
     """How many bits two runs of `many` words share; both aligned, many a multiple of 8."""
 
@@ -139,7 +172,9 @@ def _join(first, end, signals, words, joins, joined, one, last):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _list(first, end, signals, words, word, mask, one, last, number, zero, ones_too, active, span, many):
+def _list(
+    first, end, signals, words, word, mask, one, last, number, zero, ones_too, direct, active, span, many
+):
     """The active inputs of a job as numbers of rows, a list for each frame, and padding; many: how many.
 
     Where all weights are -1 and 1, every second row of the padding is of ones, which leaves twice the sum less the number.
@@ -150,14 +185,18 @@ def _list(first, end, signals, words, word, mask, one, last, number, zero, ones_
         for e in range(one, last):
             value = signals[here + word[e, 0]] & mask[e]
             base = word[e, 1]
-            if COMPRESS:
+            if COMPRESS and direct:
+                squeeze_places(base, value, active, at)
+                at += ones(value)
+            elif COMPRESS:
                 squeeze(number, base, value, active, at)
                 some = ones(value & np.uint64(0xFFFFFFFF))
                 squeeze(number, base + 32, value >> np.uint64(32), active, at + some)
                 at += ones(value)
             else:
                 while value != 0:
-                    active[at] = number[base + np.int64(lowest(value))]
+                    place = base + np.int64(lowest(value))
+                    active[at] = place if direct else number[place]
                     value &= value - np.uint64(1)
                     at += 1
         many[0, f - first] = at - begin
@@ -344,7 +383,7 @@ def _follow(
             else:
                 _list(
                     first, end, signals, words, word, mask, job[j, 0], job[j, 1], number, job[j, 10], job[j, 11],
-                    active, span, many,
+                    job[j, 27], active, span, many,
                 )  # fmt: skip
                 for f in range(end - first):
                     added += many[0, f] * job[j, 7] * (job[j, 5] - job[j, 4])

@@ -20,6 +20,7 @@ from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
 
 LANES = 512
+FEW = 64  # frames whose counts are cleared at once
 PLANES = 2832  # words in which the kernels add
 Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
@@ -116,7 +117,9 @@ class Out:
     """The answer while blocks fill it, each its own frames."""
 
     def __init__(self, frames: int, cores: int, program: Program, wiring: Wiring, record: bool) -> None:
-        self.counts = list(np.empty((4, frames, cores), np.int64))  # one piece of memory is reused sooner
+        self.clean = frames <= FEW
+        room = np.zeros if self.clean else np.empty  # a few at once, many by those who count them
+        self.counts = list(room((4, frames, cores), np.int64))  # one piece of memory is reused sooner
         self.sums = np.empty((frames, len(program.base)), np.int64)
         self.base = program.base
         self.raster = np.zeros((frames if record else 0, wiring.neurons), np.uint8)
@@ -126,7 +129,7 @@ class Out:
         """The same arrays, of these frames alone, in which nothing is counted yet."""
         part = copy(self)
         part.counts, part.sums = [counts[frames] for counts in self.counts], self.sums[frames]
-        for counts in part.counts:
+        for counts in () if self.clean else part.counts:
             counts[:] = 0
         part.sums[:] = self.base
         return part
