@@ -40,6 +40,9 @@ from spikebnn.simulate.rows import (
 AHEAD = 24  # rows that are fetched before they are gathered
 
 
+MOST = 65520  # rows that the adders count at once
+
+
 @nb.njit(nogil=True, boundscheck=False)
 def _read_now(tick, period, j, job, neurons, membrane):
     """Whether a membrane of a job is read in this tick."""
@@ -117,7 +120,7 @@ def _wake(
         start, weight = wakes[e, 2], wakes[e, 3]
         frame = (tick - start) // period
         some = np.int64(0)  # groups so far
-        while e < last and wakes[e, 2] == start and wakes[e, 3] == weight:
+        while e < last and wakes[e, 2] == start and wakes[e, 3] == weight and some < MOST:
             at, left = np.int64(wakes[e, 0]), np.int64(wakes[e, 1])
             found = every(np.int64(0))
             while left > 0:

@@ -19,10 +19,8 @@ CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose
 RANK = np.append(CLASSES, 0).argsort()
 PADDING = 4  # rows that are never on, behind the inputs
 (FIRST, KIND, WIDTH, START, ME, BOUND) = (0, 17, 18, 19, 20, 24)  # columns of a four; 1 to 16 are numbers
-FOUR_COLUMNS, SHORT_COLUMNS = (
-    28,
-    8,
-)  # of a short list: neuron, first, number, bound, start, at rest, flip, width
+FOUR_COLUMNS = 28
+SHORT_COLUMNS = 8  # neuron, first, number, bound, start, whether it fires at rest, flip, width
 
 
 class Lists:
@@ -31,7 +29,6 @@ class Lists:
     def __init__(self) -> None:
         self.parts: list[Array] = [np.zeros(0, np.int32)]
         self.size = 0
-        self.longest = 0
         self.seen: dict[bytes, int] = {}
 
     def put(self, rows: Array, count: Array, zero: int) -> tuple[I64, I64]:
