@@ -158,7 +158,7 @@ def compiled_kernels() -> Kernels | None:
         from spikebnn.simulate import follow_kernels, kernels
     except ImportError:
         warnings.warn(
-            "Numba is not installed, so the simulator bitwise works in NumPy: the same answers, some 40 times "
+            "Numba is not installed, so the simulator bitwise works in NumPy: the same answers, some 100 times "
             "slower. Install it with: pip install numba",
             RuntimeWarning,
             stacklevel=2,
