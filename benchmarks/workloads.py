@@ -52,7 +52,7 @@ class Scale:
 
     rounds: int = 5
     settle: float = SETTLE
-    frames: int = 10240  # of the bit-packed engine on W1
+    frames: int = 40960  # of the bit-packed engine on W1: long enough that a second processor has woken up
     few: int = 1024  # of those who multiply matrices
     slow: int = 100  # of those who go spike by spike
     sizes: tuple[int, ...] = nets.SIZES
