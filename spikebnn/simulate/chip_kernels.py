@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from spikebnn.simulate.rows import I16, I32, I64, ROW, every, load, lowest, ones, row, store
+from spikebnn.simulate.rows import I16, I32, I64, ROW, every, load, lowest, ones, row, soon_read, store
 
 LANES16 = ir.VectorType(I16, 32)
 BITS32 = ir.VectorType(ir.IntType(1), 32)
@@ -115,22 +115,6 @@ def _compare(sign):
 
 
 reaches, under = _compare(">="), _compare("<")
-
-
-@intrinsic
-def fetch(typing, array, index, write):
-    """Bring the cache line of an element near."""
-
-    def make(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), I32, I32, I32])
-        name = "llvm.prefetch.p0i8" if not place.type.is_opaque else "llvm.prefetch.p0"
-        call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(call, [place, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.int64), make
 
 
 @intrinsic
@@ -236,7 +220,7 @@ def _hear(ring, slot, c, turn, cores, planes, crossbar, rows, scale, heard):
                 while value != 0:
                     row = base + np.int64(lowest(value)) * wide
                     value &= value - np.uint64(1)
-                    fetch(crossbar, row, 0)
+                    soon_read(crossbar, row)
                     rows[turn, many] = row
                     scale[turn, many] = own
                     many += 1
@@ -250,10 +234,10 @@ def _hear(ring, slot, c, turn, cores, planes, crossbar, rows, scale, heard):
 def _route(tick, slots, words, ring, pending, spikes, to, more_first, more):
     """Put the spikes on their way: to[neuron] is axon, delay << 32, and a sign where the neuron has several routes."""
     for k in range(min(AHEAD, spikes)):
-        fetch(to, pending[k], 0)
+        soon_read(to, pending[k])
     for k in range(spikes):
         if k + AHEAD < spikes:
-            fetch(to, pending[k + AHEAD], 0)
+            soon_read(to, pending[k + AHEAD])
         way = to[pending[k]]
         if way == -1:
             pending[k] = -1
@@ -267,10 +251,10 @@ def _route(tick, slots, words, ring, pending, spikes, to, more_first, more):
             pending[k] = at << 6 | (way & 63)
     for k in range(min(AHEAD, spikes)):
         if pending[k] >= 0:
-            fetch(ring, pending[k] >> 6, 1)
+            soon_read(ring, pending[k] >> 6)
     for k in range(spikes):
         if k + AHEAD < spikes and pending[k + AHEAD] >= 0:
-            fetch(ring, pending[k + AHEAD] >> 6, 1)
+            soon_read(ring, pending[k + AHEAD] >> 6)
         if pending[k] >= 0:
             ring[pending[k] >> 6] |= np.uint64(1) << np.uint64(pending[k] & 63)
 

@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from spikebnn.simulate.lists import LONGEST
 from spikebnn.simulate.pack import bit_of
 from spikebnn.simulate.rows import (
     COMPRESS,
@@ -39,7 +40,6 @@ from spikebnn.simulate.rows import (
     store_anywhere,
 )
 
-LONGEST = 65520  # rows that the adders count at once
 PADDING = 16  # lists are a multiple of it
 
 

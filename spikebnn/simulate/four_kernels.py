@@ -32,7 +32,7 @@ from spikebnn.simulate.rows import (
     store,
 )
 
-PLANES = 18  # that hold twice a sum less the sum of all, less a bound
+DEEP = 18  # planes that hold twice a sum less the sum of all, less a bound
 SIZES = ((6, 9), (8, 10), (12, 12), (14, 14))  # planes of a pair of classes, and of the sum over all of them
 CLASSES_AT, LEVELS_AT, SUPPORT_AT, STRIDE = 1024, 2176, 2688, 128  # words of `planes`; 16 planes each
 
@@ -132,27 +132,21 @@ def _decide(typing, rows, index, fours, four, planes):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def level(planes, more, width, to):
-    """Store more - 1 - the support's sum as `width` planes, which twice a neuron's sum brings up to 0 where it fires."""
-    carry = every(np.int64(0))
-    for k in range(width):
-        carry, value = full(
-            differ(load(planes, SUPPORT_AT + 8 * k), every(np.int64(-1))), every(-((more >> k) & 1)), carry
-        )
-        store(planes, to + 8 * k, value)
+def level(planes, bound, most, to):
+    """Store `bound` less the support's sum, as twice a neuron's sum is added to it, to tell whether that is 0 or more.
 
-
-@nb.njit(nogil=True, boundscheck=False)
-def _level(planes, more, most, to):
-    """The same from plane 1 on, `most` planes, then where all others but the sign are set, and the sign inverted."""
+    From plane 1 on, `most` planes; then where all others but the sign are set; then the sign, inverted.
+    """
     carry, rest, value = every(np.int64(0)), every(np.int64(-1)), every(np.int64(0))
-    for k in range(PLANES):
+    for k in range(DEEP):
         carry, value = full(
-            differ(load(planes, SUPPORT_AT + 8 * k), every(np.int64(-1))), every(-((more >> k) & 1)), carry
+            differ(load(planes, SUPPORT_AT + 8 * k), every(np.int64(-1))),
+            every(-(((bound + 1) >> k) & 1)),
+            carry,
         )
         if 0 < k <= most:
             store(planes, to + 8 * (k - 1), value)
-        elif most < k < PLANES - 1:
+        elif most < k < DEEP - 1:
             rest = both(rest, value)
     store(planes, to + 8 * most, rest)
     store(planes, to + 8 * (most + 1), differ(value, every(np.int64(-1))))
@@ -166,11 +160,11 @@ def by_fours(
     held0 = held1 = held2 = held3 = np.int64(1) << 40
     kind = -1
     for q in range(first, end):
-        for k in range(20, 24):
+        for k in range(19, 23):
             soon_written(ring, here + 8 * np.int64(fours[q, k]))
             soon_written(neuron_spikes, np.int64(fours[q, k]))
         b0, b1, b2, b3 = (
-            np.int64(fours[q, 24]), np.int64(fours[q, 25]), np.int64(fours[q, 26]), np.int64(fours[q, 27])
+            np.int64(fours[q, 23]), np.int64(fours[q, 24]), np.int64(fours[q, 25]), np.int64(fours[q, 26])
         )  # fmt: skip
         if silent:
             s0, s1, s2, s3 = every(~(b0 >> 63)), every(~(b1 >> 63)), every(~(b2 >> 63)), every(~(b3 >> 63))
@@ -180,28 +174,28 @@ def by_fours(
             most = SIZES[kind][1]
             if other or b0 != held0:
                 held0 = b0
-                _level(planes, b0 + 1, most, LEVELS_AT)
+                level(planes, b0, most, LEVELS_AT)
             if other or b1 != held1:
                 held1 = b1
-                _level(planes, b1 + 1, most, LEVELS_AT + STRIDE)
+                level(planes, b1, most, LEVELS_AT + STRIDE)
             if other or b2 != held2:
                 held2 = b2
-                _level(planes, b2 + 1, most, LEVELS_AT + 2 * STRIDE)
+                level(planes, b2, most, LEVELS_AT + 2 * STRIDE)
             if other or b3 != held3:
                 held3 = b3
-                _level(planes, b3 + 1, most, LEVELS_AT + 3 * STRIDE)
+                level(planes, b3, most, LEVELS_AT + 3 * STRIDE)
             _decide(rows, index, fours, q, planes)
             s0, s1 = load(planes, CLASSES_AT), load(planes, CLASSES_AT + 8)
             s2, s3 = load(planes, CLASSES_AT + 16), load(planes, CLASSES_AT + 24)
         m0, m1, m2, m3 = (
-            np.int64(fours[q, 20]), np.int64(fours[q, 21]), np.int64(fours[q, 22]), np.int64(fours[q, 23])
+            np.int64(fours[q, 19]), np.int64(fours[q, 20]), np.int64(fours[q, 21]), np.int64(fours[q, 22])
         )  # fmt: skip
         store(ring, here + 8 * m0, s0)
         store(ring, here + 8 * m1, s1)
         store(ring, here + 8 * m2, s2)
         store(ring, here + 8 * m3, s3)
-        frame = (tick - fours[q, 19]) // period
-        if 0 <= frame < frames and tick >= fours[q, 19]:
+        frame = (tick - fours[q, 18]) // period
+        if 0 <= frame < frames and tick >= fours[q, 18]:
             there = load(valid, 8 * frame)
             neuron_spikes[m0] += ones_in(both(s0, there))
             neuron_spikes[m1] += ones_in(both(s1, there))

@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 
 from spikebnn.simulate.four_kernels import LEVELS_AT, SUPPORT_AT, by_fours, level
+from spikebnn.simulate.lists import LONGEST
 from spikebnn.simulate.pack import pack
 from spikebnn.simulate.rows import (
     both,
@@ -38,9 +39,6 @@ from spikebnn.simulate.rows import (
 )
 
 AHEAD = 24  # rows that are fetched before they are gathered
-
-
-MOST = 65520  # rows that the adders count at once
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -75,7 +73,7 @@ def _hush(j, ring, here, job, neurons, fours, shorts, supports):
         for row in range(neurons[n, 14], neurons[n, 15]):
             store(ring, here + 8 * row, zero)
     for q in range(job[j, 16], job[j, 17]):
-        for k in range(20, 24):
+        for k in range(19, 23):
             store(ring, here + 8 * np.int64(fours[q, k]), zero)
     for n in range(job[j, 18], job[j, 19]):
         store(ring, here + 8 * np.int64(shorts[n, 0]), zero)
@@ -120,7 +118,7 @@ def _wake(
         start, weight = wakes[e, 2], wakes[e, 3]
         frame = (tick - start) // period
         some = np.int64(0)  # groups so far
-        while e < last and wakes[e, 2] == start and wakes[e, 3] == weight and some < MOST:
+        while e < last and wakes[e, 2] == start and wakes[e, 3] == weight and some < LONGEST:
             at, left = np.int64(wakes[e, 0]), np.int64(wakes[e, 1])
             found = every(np.int64(0))
             while left > 0:
@@ -168,36 +166,32 @@ def _support(taps, first, size, rows, near, iota, planes):
 def _by_lists(
     shorts, first, end, silent, tick, period, frames, rows, index, planes, ring, here, valid, neuron_spikes
 ):
-    """Fire memoryless neurons that each sum one list, by itself (width 0) or against the sum of a support."""
+    """Fire memoryless neurons that each sum one list, by itself or against the sum of a support."""
     none, all_ones = every(np.int64(0)), every(np.int64(-1))
     for n in range(first, end):
         me, at, number, bound = (
             np.int64(shorts[n, 0]), np.int64(shorts[n, 1]), np.int64(shorts[n, 2]), np.int64(shorts[n, 3])
         )  # fmt: skip
-        width = np.int64(shorts[n, 7])
         if silent:
             spike = every(np.int64(-shorts[n, 5]))
-        elif number == 4 and bound == 1 and width == 0:  # any of them
+        elif shorts[n, 7]:  # twice the list, against the sum of all that the neuron hears
+            got = count_here(rows, index, at, number, planes, 512)
+            level(planes, bound, got, LEVELS_AT)
+            more = none
+            for k in range(0, 8 * got, 8):
+                more = majority(load(planes, 512 + k), load(planes, LEVELS_AT + k), more)
+            more = both(more, load(planes, LEVELS_AT + 8 * got))
+            spike = differ(differ(more, load(planes, LEVELS_AT + 8 * got + 8)), every(np.int64(shorts[n, 6])))
+        elif number == 4 and bound == 1:  # any of them
             spike = either(
                 either(load(rows, 8 * np.int64(index[at])), load(rows, 8 * np.int64(index[at + 1]))),
                 either(load(rows, 8 * np.int64(index[at + 2])), load(rows, 8 * np.int64(index[at + 3]))),
             )
-        elif width == 0:
+        else:
             got = count_here(rows, index, at, number, planes, 512)
             spike = all_ones
             for k in range(got):
                 spike = majority(load(planes, 512 + 8 * k), every(-((~bound >> k) & 1)), spike)
-        else:  # twice the list, against the sum of all that the neuron hears
-            level(planes, bound + 1, width, LEVELS_AT)
-            got = min(count_here(rows, index, at, number, planes, 512), width - 2)
-            more = none
-            for k in range(0, 8 * got, 8):
-                more = majority(load(planes, 512 + k), load(planes, LEVELS_AT + 8 + k), more)
-            for k in range(8 * (got + 1), 8 * (width - 1), 8):
-                more = both(load(planes, LEVELS_AT + k), more)
-            spike = differ(
-                differ(load(planes, LEVELS_AT + 8 * (width - 1)), more), every(~np.int64(shorts[n, 6]))
-            )
         store(ring, here + 8 * me, spike)
         frame = (tick - shorts[n, 4]) // period
         if 0 <= frame < frames and tick >= shorts[n, 4]:

@@ -18,9 +18,12 @@ WIDEST = 16382  # rows of a support for which the kernel's 16 planes suffice
 CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose lists follow each other
 RANK = np.append(CLASSES, 0).argsort()
 PADDING = 4  # rows that are never on, behind the inputs
-(FIRST, KIND, WIDTH, START, ME, BOUND) = (0, 17, 18, 19, 20, 24)  # columns of a four; 1 to 16 are numbers
-FOUR_COLUMNS = 28
-SHORT_COLUMNS = 8  # neuron, first, number, bound, start, whether it fires at rest, flip, width
+LONGEST = 65520  # rows in one list; the kernels' adders hold no more
+(FIRST, KIND, START, ME, BOUND) = (0, 17, 18, 19, 23)  # columns of a four; 1 to 16 are numbers
+FOUR_COLUMNS = 27
+SHORT_COLUMNS = (
+    8  # neuron, first, number, bound, start, whether it fires at rest, flip, whether against a support
+)
 
 
 class Lists:
@@ -99,14 +102,9 @@ def fours(plus: Array, me: I64, bound: I64, start: int, nobody: int, lists: List
     )
     out = np.zeros((groups, FOUR_COLUMNS), np.int64)
     out[:, FIRST], out[:, 1:16] = first.reshape(groups, 15)[:, 0], number
-    out[:, KIND], out[:, WIDTH], out[:, START] = kind, width(size), start
+    out[:, KIND], out[:, START] = kind, start
     out[:, ME : ME + 4], out[:, BOUND : BOUND + 4] = who.reshape(groups, 4), level.reshape(groups, 4)
     return out
-
-
-def width(size: int) -> int:
-    """Planes that hold twice a sum of `size` inputs less the sum of all, less a bound that it may just not reach."""
-    return (2 * size + 2).bit_length() + 1
 
 
 def against(plus: Array, me: I64, bound: I64, start: I64, lists: Lists) -> Array:
@@ -117,8 +115,8 @@ def against(plus: Array, me: I64, bound: I64, start: I64, lists: Lists) -> Array
     level = np.clip(bound, -size - 1, size)
     # minus: s - 2 m + b >= 0 is not 2 m - s - b - 1 >= 0
     level = np.where(flip, -level - 1, level)
-    wide = np.full(len(me), width(size))
-    return np.stack([me, first, number, level, start, bound >= 0, np.where(flip, -1, 0), wide], axis=1)
+    shared = np.ones(len(me), np.int64)
+    return np.stack([me, first, number, level, start, bound >= 0, np.where(flip, -1, 0), shared], axis=1)
 
 
 def alone(plus: Array, minus: Array, me: I64, bound: I64, start: I64, lists: Lists) -> Array:

@@ -21,6 +21,7 @@ from spikebnn.simulate.arriving import heard, joined, sources, weights
 from spikebnn.simulate.lists import (
     FOUR,
     FOUR_COLUMNS,
+    LONGEST,
     PADDING,
     SHORT_COLUMNS,
     Lists,
@@ -31,7 +32,6 @@ from spikebnn.simulate.lists import (
 )
 from spikebnn.simulate.wiring import Wiring
 
-LONGEST = 65532  # rows in one list; the kernel counts up to 65535
 FEW = 8  # kinds of events that are counted one by one; more are counted bit by bit
 NO_STATE, NO_LEVEL = -1, 2
 ME, MODE, THRESHOLD, LEAK, FLOOR, FLOOR_MODE, CONSTANT, SEGMENTS = range(8)

@@ -85,9 +85,10 @@ def _prefetch(write):
     def made(typing, array, index):
         def make(context, builder, signature, args):
             byte = ir.IntType(8).as_pointer()
-            kind, name = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32]), "llvm.prefetch.p0i8"
-            call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
             where = builder.bitcast(_address(context, builder, signature.args[0], args[0], args[1]), byte)
+            kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
+            name = "llvm.prefetch.p0" if where.type.is_opaque else "llvm.prefetch.p0i8"
+            call = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
             builder.call(call, [where, *(ir.Constant(I32, n) for n in (write, 3, 1))])
             return context.get_dummy_value()
 
@@ -99,7 +100,7 @@ def _prefetch(write):
 soon_read, soon_written = (
     _prefetch(0),
     _prefetch(1),
-)  # a row of an array, from element `index` on, is wanted before long
+)  # the cache line of an element is wanted before long
 
 
 def _splat(builder, value, kind):
