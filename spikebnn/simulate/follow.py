@@ -32,6 +32,7 @@ STARTS_OF = (
     (32750, 16),
 )  # inputs of a job, and planes that hold what a sum lacks or has too much
 STARTS_BYTES = 1 << 26  # memory for the planes with which sums begin, 1 KB each
+MOST_ROWS = 2**16 // BLOCK - 3  # of a job, and two more
 SMALL = 64  # neurons of a job up to which each is counted on its own, over all inputs
 
 
@@ -42,7 +43,7 @@ class Course:
     job: I64  # (jobs, 28); STARTS, SLOTS (0 for none) and PLANES of sums that begin below 0; DIRECT: bits number the rows
     word: I64  # (entries, 2): signal word that a job reads, and where its 64 inputs stand in `number`, or its first row
     mask: U64  # (entries,); which bits of the word the job reads
-    number: Array  # (64 * entries,) uint16; aligned; input of the job that a bit of a word is
+    number: Array  # (64 * entries,) uint16; aligned; word of the row of the input that a bit of a word is
     joins: I64  # (joins, 3): signal bit, first in `joined`, end
     joined: I64  # (entries,); signal bits that are one input together
     segments: I64  # (segments, 3): first word in weights, shift, sign
@@ -76,7 +77,7 @@ def follow(program: Program, wiring: Wiring) -> Course:
 
 
 def course_fits(program: Program, wiring: Wiring, most: int) -> bool:
-    """Whether a course can be had: inputs are numbered in 16 bits, and the weights take at most so many bytes.
+    """Whether a course can be had: the words of a job's rows have 16 bits, and the weights take at most so many bytes.
 
     They are rows of 512 neurons for every axon, of two signs and each power of two.
     """
@@ -84,7 +85,7 @@ def course_fits(program: Program, wiring: Wiring, most: int) -> bool:
     for core in program.cores:
         largest = max((int(np.abs(plane.scale).max(initial=0)) for plane in core.planes), default=0)
         size += 2 * largest.bit_length() * core.axons * -(-core.neurons // (64 * BLOCK)) * 8 * BLOCK
-    return size <= most and max((core.axons for core in program.cores), default=0) < 2**16
+    return size <= most and max((core.axons for core in program.cores), default=0) <= MOST_ROWS
 
 
 @dataclass(slots=True, eq=False)
@@ -235,11 +236,11 @@ class _Build:
         which = which.ravel()
         mask = np.zeros(len(used), np.uint64)
         np.bitwise_or.at(mask, which, np.uint64(1) << place.astype(np.uint64))
-        direct = 64 * len(used) <= min(SPARSE * len(bits), 2**16 - 2)
+        direct = 64 * len(used) <= min(SPARSE * len(bits), MOST_ROWS)
         first = 0
         if not direct:
             number = np.zeros(64 * len(used), np.int64)
-            number[64 * which + place] = np.arange(len(bits))
+            number[64 * which + place] = BLOCK * np.arange(len(bits))
             first = self.put("number", number)
         self.mask.append(mask)
         entry = self.put("word", np.stack([used, first + 64 * np.arange(len(used))], axis=1))

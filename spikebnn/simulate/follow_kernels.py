@@ -67,7 +67,7 @@ def squeeze(typing, number, first, mask, active, many):
 
 @intrinsic
 def squeeze_places(typing, first, mask, active, many):
-    """active[many :] = first + k for each bit k that the mask has set, and behind them what means nothing."""
+    """active[many :] = 8 * (first + k) for each bit k that the mask has set, and behind them what means nothing."""
 
     def make(context, builder, signature, args):
         b = builder
@@ -81,12 +81,14 @@ def squeeze_places(typing, first, mask, active, many):
         call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
         every_place = ir.Constant(bytes64, list(range(64)))
         found = b.call(call, [every_place, ir.Constant(bytes64, ir.Undefined), b.bitcast(args[1], bits)])
-        one = b.insert_element(ir.Constant(words, ir.Undefined), b.trunc(args[0], I16), ir.Constant(I32, 0))
+        least = b.trunc(b.mul(args[0], ir.Constant(I64, WORDS)), I16)
+        one = b.insert_element(ir.Constant(words, ir.Undefined), least, ir.Constant(I32, 0))
         base = b.shuffle_vector(one, one, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
 
         def write(half):
             picks = ir.Constant(ir.VectorType(I32, 32), list(range(32 * half, 32 * half + 32)))
-            value = b.add(b.zext(b.shuffle_vector(found, found, picks), words), base)
+            value = b.zext(b.shuffle_vector(found, found, picks), words)
+            value = b.add(b.mul(value, ir.Constant(words, [WORDS] * 32)), base)
             where = b.gep(target, [b.add(args[3], ir.Constant(I64, 32 * half))])
             b.store(value, b.bitcast(where, words.as_pointer())).align = 2
 
@@ -175,7 +177,7 @@ def _join(first, end, signals, words, joins, joined, one, last):
 def _list(
     first, end, signals, words, word, mask, one, last, number, zero, ones_too, direct, active, span, many
 ):
-    """The active inputs of a job as numbers of rows, a list for each frame, and padding; many: how many.
+    """The active inputs of a job as words of their rows, a list for each frame, and padding; many: how many.
 
     Where all weights are -1 and 1, every second row of the padding is of ones, which leaves twice the sum less the number.
     """
@@ -196,16 +198,16 @@ def _list(
             else:
                 while value != 0:
                     place = base + np.int64(lowest(value))
-                    active[at] = place if direct else number[place]
+                    active[at] = 8 * place if direct else number[place]
                     value &= value - np.uint64(1)
                     at += 1
         many[0, f - first] = at - begin
         short = (begin - at) & (PADDING - 1) & -ones_too
         many[1, f - first] = at - begin + (short & -2)
         for k in range(short >> 1):
-            active[at + k] = zero + 1
+            active[at + k] = 8 * (zero + 1)
         for k in range(short >> 1, PADDING):
-            active[at + k] = zero
+            active[at + k] = 8 * zero
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -409,9 +411,9 @@ def _sum_spikes(signals, frames, stride, index, planes, numbers, first, end, tot
     """Add every neuron's spikes of the first frames, to totals; signals is flat, its last row is 0."""
     for block in range(first, end):
         for f in range(frames):
-            index[f] = f * stride + block
+            index[f] = 8 * (f * stride + block)
         for k in range(frames, (frames + 3) & -4):
-            index[k] = len(signals) // 8 - 1
+            index[k] = len(signals) - 8
         got = count_there(signals, index, 0, (frames + 3) & -4, planes, 0)
         spread(planes, 0, got, False, numbers)
         to = totals[512 * (block - first) :]

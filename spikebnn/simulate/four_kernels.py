@@ -34,6 +34,7 @@ from spikebnn.simulate.rows import (
 
 DEEP = 18  # planes that hold twice a sum less the sum of all, less a bound
 SIZES = ((6, 9), (8, 10), (12, 12), (14, 14))  # planes of a pair of classes, and of the sum over all of them
+MOST = (5, 8, 9, 10, 12, 14, 16)  # planes of a sum that is compared: those of SIZES, and of one list
 CLASSES_AT, LEVELS_AT, SUPPORT_AT, STRIDE = 1024, 2176, 2688, 128  # words of `planes`; 16 planes each
 
 
@@ -131,30 +132,98 @@ def _decide(typing, rows, index, fours, four, planes):
     return types.void(rows, index, fours, types.int64, planes), make
 
 
-@nb.njit(nogil=True, boundscheck=False)
-def level(planes, bound, most, to):
+@intrinsic
+def level(typing, planes, bound, most, deep, to):
     """Store `bound` less the support's sum, as twice a neuron's sum is added to it, to tell whether that is 0 or more.
 
-    From plane 1 on, `most` planes; then where all others but the sign are set; then the sign, inverted.
+    From plane 1 on, `most` planes, one of MOST; then where all others but the sign are set; then the sign, inverted. The
+    number has `deep` planes, at least most + 2, as `depth` says; the planes at SUPPORT_AT are those of the sum, inverted.
     """
-    carry, rest, value = every(np.int64(0)), every(np.int64(-1)), every(np.int64(0))
-    for k in range(DEEP):
-        carry, value = full(
-            differ(load(planes, SUPPORT_AT + 8 * k), every(np.int64(-1))),
-            every(-(((bound + 1) >> k) & 1)),
-            carry,
-        )
-        if 0 < k <= most:
-            store(planes, to + 8 * (k - 1), value)
-        elif most < k < DEEP - 1:
-            rest = both(rest, value)
-    store(planes, to + 8 * most, rest)
-    store(planes, to + 8 * (most + 1), differ(value, every(np.int64(-1))))
+
+    def make(context, builder, signature, args):
+        b = builder
+        data = context.make_array(signature.args[0])(context, b, args[0]).data
+        kind = ir.ArrayType(ROW, 2)
+        name = "spikebnn.none.and.all"
+        table = b.module.globals.get(name)
+        if table is None:
+            table = cgutils.add_global_variable(b.module, kind, name)
+            table.initializer = ir.Constant(kind, [ir.Constant(ROW, [n] * WORDS) for n in (0, -1)])
+            table.align, table.linkage, table.global_constant = 64, "internal", True
+        table = b.bitcast(table, ir.IntType(8).as_pointer())
+
+        def number(value):
+            return ir.Constant(I64, value)
+
+        def plane(address):
+            value = b.load(b.bitcast(address, ROW.as_pointer()))
+            value.align = 64
+            return value
+
+        def at(k):
+            """Plane k of the inverted sum, and bit k of bound + 1 in every lane."""
+            byte = b.and_(b.shl(b.ashr(one_more, k), number(6)), number(64))
+            return plane(b.gep(data, [b.add(number(SUPPORT_AT), b.mul(k, number(WORDS)))])), plane(
+                b.gep(table, [byte])
+            )
+
+        def write(value, place):
+            word = b.gep(data, [b.add(args[4], number(WORDS * place))])
+            b.store(value, b.bitcast(word, ROW.as_pointer())).align = 64
+
+        one_more = b.add(args[1], number(1))
+        every_one = ir.Constant(ROW, [-1] * WORDS)
+        for planes in MOST:
+            with b.if_then(b.icmp_signed("==", args[2], number(planes))):
+                carry = None
+                for k in range(planes + 1):
+                    carry, value = _add(b, *at(number(k)), carry)
+                    if k:
+                        write(value, k - 1)
+                held, rest = cgutils.alloca_once_value(b, carry), cgutils.alloca_once_value(b, every_one)
+                b.store(carry, held)
+                b.store(every_one, rest)
+                with cgutils.for_range_slice(b, number(planes + 1), b.sub(args[3], number(1)), number(1)) as (
+                    k,
+                    _,
+                ):
+                    carry, value = _add(b, *at(k), b.load(held))
+                    b.store(carry, held)
+                    b.store(b.and_(b.load(rest), value), rest)
+                _, value = _add(b, *at(b.sub(args[3], number(1))), b.load(held))
+                write(b.load(rest), planes)
+                write(b.xor(value, every_one), planes + 1)
+        return context.get_dummy_value()
+
+    return types.void(planes, types.int64, types.int64, types.int64, types.int64), make
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def depth(size):
+    """How many planes hold every number between -2 * size - 1 and 3 * size."""
+    deep = 1
+    while 3 * size >> (deep - 1):
+        deep += 1
+    return deep
 
 
 @nb.njit(nogil=True, boundscheck=False)
 def by_fours(
-    fours, first, end, silent, tick, period, frames, rows, index, planes, ring, here, valid, neuron_spikes
+    fours,
+    first,
+    end,
+    deep,
+    silent,
+    tick,
+    period,
+    frames,
+    rows,
+    index,
+    planes,
+    ring,
+    here,
+    valid,
+    neuron_spikes,
 ):
     """Fire the neurons of fours[first:end], of one support, into the slot `here`; rows are the support's inputs."""
     held0 = held1 = held2 = held3 = np.int64(1) << 40
@@ -172,18 +241,19 @@ def by_fours(
             other = fours[q, 17] != kind
             kind = fours[q, 17]
             most = SIZES[kind][1]
+            whole = max(deep, most + 2)
             if other or b0 != held0:
                 held0 = b0
-                level(planes, b0, most, LEVELS_AT)
+                level(planes, b0, most, whole, LEVELS_AT)
             if other or b1 != held1:
                 held1 = b1
-                level(planes, b1, most, LEVELS_AT + STRIDE)
+                level(planes, b1, most, whole, LEVELS_AT + STRIDE)
             if other or b2 != held2:
                 held2 = b2
-                level(planes, b2, most, LEVELS_AT + 2 * STRIDE)
+                level(planes, b2, most, whole, LEVELS_AT + 2 * STRIDE)
             if other or b3 != held3:
                 held3 = b3
-                level(planes, b3, most, LEVELS_AT + 3 * STRIDE)
+                level(planes, b3, most, whole, LEVELS_AT + 3 * STRIDE)
             _decide(rows, index, fours, q, planes)
             s0, s1 = load(planes, CLASSES_AT), load(planes, CLASSES_AT + 8)
             s2, s3 = load(planes, CLASSES_AT + 16), load(planes, CLASSES_AT + 24)

@@ -14,7 +14,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from spikebnn.simulate.four_kernels import LEVELS_AT, SUPPORT_AT, by_fours, level
+from spikebnn.simulate.four_kernels import DEEP, LEVELS_AT, SUPPORT_AT, by_fours, depth, level
 from spikebnn.simulate.lists import LONGEST
 from spikebnn.simulate.pack import pack
 from spikebnn.simulate.rows import (
@@ -124,8 +124,8 @@ def _wake(
             while left > 0:
                 found = either(
                     either(
-                        either(load(rows, 8 * np.int64(event_index[at])), load(rows, 8 * np.int64(event_index[at + 1]))),
-                        either(load(rows, 8 * np.int64(event_index[at + 2])), load(rows, 8 * np.int64(event_index[at + 3]))),
+                        either(load(rows, np.int64(event_index[at])), load(rows, np.int64(event_index[at + 1]))),
+                        either(load(rows, np.int64(event_index[at + 2])), load(rows, np.int64(event_index[at + 3]))),
                     ),
                     found,
                 )  # fmt: skip
@@ -149,7 +149,7 @@ def _wake(
 
 @nb.njit(nogil=True, boundscheck=False)
 def _support(taps, first, size, rows, near, iota, planes):
-    """Put the inputs of a support into `near`, where they are not all of the job's, and their sum into the planes."""
+    """Put the inputs of a support into `near`, where they are not all of the job's, and their sum, inverted, into the planes."""
     if first >= 0:
         for k in range(size):
             store(near, 8 * k, load(rows, 8 * np.int64(taps[first + k])))
@@ -158,13 +158,30 @@ def _support(taps, first, size, rows, near, iota, planes):
         got = count_there(near, iota, 0, (size + 3) & -4, planes, SUPPORT_AT)
     else:
         got = count_there(rows, iota, 0, (size + 3) & -4, planes, SUPPORT_AT)
-    for k in range(got, 18):
-        store(planes, SUPPORT_AT + 8 * k, every(np.int64(0)))
+    all_ones = every(np.int64(-1))
+    for k in range(got):
+        store(planes, SUPPORT_AT + 8 * k, differ(load(planes, SUPPORT_AT + 8 * k), all_ones))
+    for k in range(got, DEEP):
+        store(planes, SUPPORT_AT + 8 * k, all_ones)
 
 
 @nb.njit(nogil=True, boundscheck=False)
 def _by_lists(
-    shorts, first, end, silent, tick, period, frames, rows, index, planes, ring, here, valid, neuron_spikes
+    shorts,
+    first,
+    end,
+    deep,
+    silent,
+    tick,
+    period,
+    frames,
+    rows,
+    index,
+    planes,
+    ring,
+    here,
+    valid,
+    neuron_spikes,
 ):
     """Fire memoryless neurons that each sum one list, by itself or against the sum of a support."""
     none, all_ones = every(np.int64(0)), every(np.int64(-1))
@@ -176,7 +193,7 @@ def _by_lists(
             spike = every(np.int64(-shorts[n, 5]))
         elif shorts[n, 7]:  # twice the list, against the sum of all that the neuron hears
             got = count_here(rows, index, at, number, planes, 512)
-            level(planes, bound, got, LEVELS_AT)
+            level(planes, bound, got, max(deep, got + 2), LEVELS_AT)
             more = none
             for k in range(0, 8 * got, 8):
                 more = majority(load(planes, 512 + k), load(planes, LEVELS_AT + k), more)
@@ -184,8 +201,8 @@ def _by_lists(
             spike = differ(differ(more, load(planes, LEVELS_AT + 8 * got + 8)), every(np.int64(shorts[n, 6])))
         elif number == 4 and bound == 1:  # any of them
             spike = either(
-                either(load(rows, 8 * np.int64(index[at])), load(rows, 8 * np.int64(index[at + 1]))),
-                either(load(rows, 8 * np.int64(index[at + 2])), load(rows, 8 * np.int64(index[at + 3]))),
+                either(load(rows, np.int64(index[at])), load(rows, np.int64(index[at + 1]))),
+                either(load(rows, np.int64(index[at + 2])), load(rows, np.int64(index[at + 3]))),
             )
         else:
             got = count_here(rows, index, at, number, planes, 512)
@@ -219,19 +236,19 @@ def _tick(
         if not silent:
             _gather(job[j, 0], job[j, 1] - job[j, 0], job[j, 9], ring, backs, inputs, sources, rows)
         for s in range(job[j, 4], job[j, 5]):  # memoryless neurons that hear the same
-            local = rows if supports[s, 0] < 0 else near
+            local, deep = rows if supports[s, 0] < 0 else near, depth(supports[s, 1])
             if not silent:
                 _support(taps, supports[s, 0], supports[s, 1], rows, near, iota, planes)
             by_fours(
-                fours, supports[s, 2], supports[s, 3], silent, tick, period, frames, local, index, planes, ring, here,
+                fours, supports[s, 2], supports[s, 3], deep, silent, tick, period, frames, local, index, planes, ring, here,
                 valid, neuron_spikes,
             )  # fmt: skip
             _by_lists(
-                shorts, supports[s, 4], supports[s, 5], silent, tick, period, frames, local, index, planes, ring, here,
+                shorts, supports[s, 4], supports[s, 5], deep, silent, tick, period, frames, local, index, planes, ring, here,
                 valid, neuron_spikes,
             )  # fmt: skip
         _by_lists(
-            shorts, job[j, 18], job[j, 19], silent, tick, period, frames, rows, index, planes, ring, here, valid,
+            shorts, job[j, 18], job[j, 19], 0, silent, tick, period, frames, rows, index, planes, ring, here, valid,
             neuron_spikes,
         )  # fmt: skip
         for n in range(job[j, 2], job[j, 3]):

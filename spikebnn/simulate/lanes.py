@@ -51,7 +51,6 @@ class State:
         self.sums = np.zeros((frames, sums, LANES), np.int64)
         self.neuron_spikes = np.zeros(wiring.neurons + 1, np.int64)  # the last one is nobody
         self.hot = aligned(8 * (plan.alike + PADDING), np.uint64)
-        self.iota = np.arange(plan.alike + PADDING, dtype=np.int32)
         self.backs = np.zeros(plan.slots + 1, np.int64)  # where each slot begins; 0 for rows behind the slots
         self.jobs = np.array([0, len(plan.job)], np.int64)
         self.begin(lanes)
@@ -92,7 +91,7 @@ class State:
         p = self.plan
         return (
             self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
-            self.numbers, self.hot, self.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
+            self.numbers, self.hot, p.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
             p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.event_index, p.wakes, p.reads, reads, *self.counts,
             self.sums, self.neuron_spikes,
         )  # fmt: skip

@@ -18,6 +18,7 @@ WIDEST = 16382  # rows of a support for which the kernel's 16 planes suffice
 CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose lists follow each other
 RANK = np.append(CLASSES, 0).argsort()
 PADDING = 4  # rows that are never on, behind the inputs
+WORDS = 8  # of a row
 LONGEST = 65520  # rows in one list; the kernels' adders hold no more
 (FIRST, KIND, START, ME, BOUND) = (0, 17, 18, 19, 23)  # columns of a four; 1 to 16 are numbers
 FOUR_COLUMNS = 27
@@ -53,7 +54,8 @@ class Lists:
         return self.put(column, np.bincount(row, minlength=len(wanted)), zero)
 
     def join(self, kind: type[np.generic]) -> Array:
-        return np.concatenate(self.parts).astype(kind)
+        """All lists; an entry is the word where a row begins."""
+        return (WORDS * np.concatenate(self.parts).astype(np.int64)).astype(kind)
 
 
 def supports(weight: Array, able: Array) -> tuple[I64, list[Array]]:

@@ -24,6 +24,7 @@ from spikebnn.simulate.lists import (
     LONGEST,
     PADDING,
     SHORT_COLUMNS,
+    WORDS,
     Lists,
     against,
     alone,
@@ -52,13 +53,14 @@ class Plan:
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
     neurons: I64  # (neurons, 16); all that are neither in `fours` nor in `shorts`
     segments: I64  # (segments, 3): first in index, number, shift
-    index: Array  # (entries,); inputs of the support or the job, rows of zeros behind, then inverted inputs
+    index: Array  # (entries,); words: inputs of the support or the job, rows of zeros behind, then inverted inputs
     fours: I32  # four neurons each; columns in `spikebnn.simulate.lists`
     shorts: I32  # neurons that sum one list
     supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
     near: I32  # (entries,); inputs of a job that are those of a support
     events: I64  # (groups, 7): first in event_index, number, start, per axon event, per synaptic event, is spikes, first row
-    event_index: Array  # (entries,) int32
+    event_index: Array  # (entries,) int32; words of rows
+    iota: Array  # words of rows that follow each other
     wakes: I32  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
@@ -368,7 +370,6 @@ class _Build:
     def plan(self) -> Plan:
         """All tables, joined."""
         columns = {name: np.ascontiguousarray(np.concatenate(rows)) for name, rows in self.columns.items()}
-        widest = PADDING + 2 * max((job[INPUTS_END] - job[INPUTS] for job in self.jobs), default=0)
         columns["reads"], columns["near"] = columns["reads"].ravel(), columns["near"].ravel().astype(np.int32)
         sources, neurons = columns["sources"], self.wiring.neurons
         outside = sources[:, 0] >= neurons
@@ -380,14 +381,17 @@ class _Build:
         sources[:, 1] += 1
         for name in ("sources", "fours", "shorts", "wakes"):
             columns[name] = columns[name].astype(np.int32)
+        last = max(self.alike + PADDING, *(int(part.max(initial=0)) for part in self.lists.parts))
+        kind = np.uint16 if WORDS * last < 2**16 else np.int32
         return Plan(
             job=np.array(self.jobs, np.int64).reshape(-1, 20),
             taps=taps,
             inputs=np.concatenate(self.ends).astype(np.int32),
             work=self.work,
             alike=self.alike,
-            index=self.lists.join(np.uint16 if widest < 2**16 else np.int32),
+            index=self.lists.join(kind),
             event_index=self.event_lists.join(np.int32),
+            iota=(WORDS * np.arange(self.alike + PADDING)).astype(kind),
             slots=slots,
             rows=rows,
             state=0,

@@ -26,7 +26,7 @@ def _has(feature):
     return bool(binding.get_host_cpu_features().get(feature))
 
 
-TERNARY, COMPRESS = _has("avx512f"), _has("avx512vbmi2")
+TERNARY, COMPRESS, EXTRACT = _has("avx512f"), _has("avx512vbmi2"), _has("bmi")
 I16, I32, I64 = (ir.IntType(bits) for bits in (16, 32, 64))
 ROW, ROW32 = ir.VectorType(I64, WORDS), ir.VectorType(I32, 2 * WORDS)
 
@@ -222,6 +222,17 @@ def half(a, b):
     return both(a, b), differ(a, b)
 
 
+def _field(b, word, low, bits):
+    """Bits low to low + bits of a word."""
+    if low + bits == 64:
+        return b.lshr(word, ir.Constant(I64, low))
+    if low == 0 or not EXTRACT:
+        return b.and_(b.lshr(word, ir.Constant(I64, low)), ir.Constant(I64, 2**bits - 1))
+    kind, name = ir.FunctionType(I64, [I64, I64]), "llvm.x86.bmi.bextr.64"
+    call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+    return b.call(call, [word, ir.Constant(I64, bits << 8 | low)])
+
+
 class Sum:
     """Writes the LLVM code that sums one-bit rows into bit planes; Numba would need ten times as long for it."""
 
@@ -229,13 +240,24 @@ class Sum:
         self.b, self.rows, self.index, self.out = builder, rows, index, out
         self.p = [cgutils.alloca_once_value(builder, ir.Constant(ROW, [0] * WORDS)) for _ in range(planes)]
 
-    def take(self, k):
-        """The row that entry `k` of the index names."""
-        number = self.b.zext(self.b.load(self.b.gep(self.index, [k])), I64)
-        word = self.b.gep(self.rows, [self.b.mul(number, ir.Constant(I64, WORDS))])
-        value = self.b.load(self.b.bitcast(word, ROW.as_pointer()))
-        value.align = 64
-        return value
+    def entries(self, k, size):
+        """Entries `k` to `k + size` of the index, a word of them at a time, as loads are what a core has least of."""
+        b, found, bits = self.b, [], self.index.type.pointee.width
+        for n in range(0, size, 64 // bits):
+            place = b.gep(self.index, [b.add(k, ir.Constant(I64, n))])
+            some = b.load(b.bitcast(place, I64.as_pointer()))
+            some.align = bits // 8
+            found += [_field(b, some, low, bits) for low in range(0, 64, bits)]
+        return found
+
+    def take(self, k, size):
+        """The rows that begin at the words which `size` entries of the index name, from entry `k` on."""
+        rows = []
+        for word in self.entries(k, size):
+            value = self.b.load(self.b.bitcast(self.b.gep(self.rows, [word]), ROW.as_pointer()))
+            value.align = 64
+            rows.append(value)
+        return rows
 
     def reduce(self, k, rows):
         """Add an even number of rows to plane k; returns the carries, half as many, which belong to plane k + 1.
@@ -253,7 +275,7 @@ class Sum:
     def block(self, k, size):
         """Add `size` rows, a power of two; the carry belongs to plane log2(size)."""
         if size <= 8:
-            plane, rows = 0, [self.take(self.b.add(k, ir.Constant(I64, n))) for n in range(size)]
+            plane, rows = 0, self.take(k, size)
         else:
             plane, rows = 3, [self.block(self.b.add(k, ir.Constant(I64, n)), 8) for n in range(0, size, 8)]
         while len(rows) > 1:
@@ -337,14 +359,15 @@ def _count(kinds, least):
     return made
 
 
-# Store the planes of the sum of rows[index[first : first + number]], at most 65520 of them; return how many planes.
+# Store the planes of the sum of `number` rows, at most 65520, which begin at the words index[first : first + number] of
+# `rows`; return how many planes.
 count_here = _count(((32, 5, 16), (256, 8, 32), (4096, 12, 64), (65536, 16, 64)), 4)
 count_sixteens = _count(((256, 8, 32), (4096, 12, 64), (65536, 16, 64)), 16)
 
 
 @intrinsic
 def last_plane(typing, rows, index, first, number, planes, start, at):
-    """Add rows[index[first : first + number]], number a multiple of 16, to the `planes` planes of start[at :], 8, 12 or 16.
+    """Add the rows at words index[first : first + number], a multiple of 16, to `planes` planes of start[at :], 8, 12 or 16.
 
     Returns the highest plane of the sum, its sign.
     """
