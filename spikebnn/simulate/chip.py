@@ -55,9 +55,7 @@ class Chip:
         """Lower a program; `TooWide` where it does not fit 16 bits, a delay is over 255 ticks, or spikes carry numbers."""
         self.program, self.wiring = program, wire(program)
         if self.wiring.numbers:
-            raise TooWide(
-                "some neurons send numbers, and chips here pass on bits; use the simulator reference"
-            )
+            raise TooWide("some neurons send numbers, and chips here pass on bits; use the simulator reference")
         self.threads = max(1, min(threads, len(program.cores)))
         self.watch = np.zeros(0, np.int64) if watch is None else np.asarray(watch, np.int64)
         self.tick = 0

@@ -46,9 +46,7 @@ class Kept:
     Frames that are `apart` each start at rest, so that no fault in one reaches the next, and no cut into calls matters.
     """
 
-    def __init__(
-        self, program: Program, *, keep: bool, strike: Strike | None = None, apart: bool = False
-    ) -> None:
+    def __init__(self, program: Program, *, keep: bool, strike: Strike | None = None, apart: bool = False) -> None:
         self.program, self.keep, self.strike, self.apart = program, keep, strike, apart
         self.wiring: Wiring = wire(program)
         self.matrices = [weights(core).T.astype(np.float64) for core in program.cores]

@@ -149,7 +149,7 @@ def _wake(
 
 @nb.njit(nogil=True, boundscheck=False)
 def _support(taps, first, size, rows, near, iota, planes):
-    """Put the inputs of a support into `near`, where they are not all of the job's, and their sum, inverted, into the planes."""
+    """Put the inputs of a support into `near`, where they are not all of the job's; the inverted sum into the planes."""
     if first >= 0:
         for k in range(size):
             store(near, 8 * k, load(rows, 8 * np.int64(taps[first + k])))

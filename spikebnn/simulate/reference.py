@@ -146,9 +146,7 @@ class ReferenceSession:
 
 def _rests(core: Core) -> bool:
     """Whether V = 0 stays 0, without a spike, where nothing arrives: what a tick adds is the leak."""
-    quiet = (
-        (core.threshold > core.leak) & (core.floor <= 0) & ((core.leak == 0) | np.isin(core.reset, FORGETS))
-    )
+    quiet = (core.threshold > core.leak) & (core.floor <= 0) & ((core.leak == 0) | np.isin(core.reset, FORGETS))
     return bool(quiet.all())
 
 
