@@ -42,6 +42,7 @@ class Streamed:
         self.membrane = program.readout == "membrane"
         self._plan: Plan | None = None
         self._course: Course | None = None
+        self._fits: bool | None = None  # whether there can be a course
         self._states: list[State] = []  # memory of parts that are done
         self._followers: list[Follower] = []
 
@@ -98,11 +99,9 @@ class Streamed:
 
     def _may_follow(self, frames: int) -> bool:
         """Whether following events can be the shorter way: the frames decide, unless the program does."""
-        if self.wiring.numbers:  # followers know bits only
-            return False
-        if self._course is None and not course_fits(self.program, self.wiring, COURSE_BYTES):
-            return False
-        return frames <= FEW or self._rest() < self._block()
+        if self._fits is None:  # followers know bits only
+            self._fits = not self.wiring.numbers and course_fits(self.program, self.wiring, COURSE_BYTES)
+        return self._fits and (frames <= FEW or self._rest() < self._block())
 
     def _rest(self) -> float:
         """The work of following a frame in which nothing happens."""
