@@ -28,7 +28,9 @@ def door(array: ArrayLike, dtype: DTypeLike, *shape: int | None) -> Array:
     out: Array = np.ascontiguousarray(given, dtype=dtype).reshape(given.shape)
     if out.dtype != given.dtype and not np.array_equal(out, given):
         raise ValueError(f"values of {given.dtype} do not fit {out.dtype}")
-    if shape and (out.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, out.shape, strict=True))):
+    if shape and (
+        out.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, out.shape, strict=True))
+    ):
         raise ValueError(f"shape {out.shape} where {shape} is wanted")
     if out is given or out.base is not None:
         out = out.copy() if out.flags.writeable else out
@@ -44,6 +46,11 @@ def pack_bits(bits: Array) -> U8:
 def unpack_bits(packed: U8, width: int) -> U8:
     """Undo `pack_bits`; `width` is the length of the last axis before packing."""
     return np.unpackbits(packed, axis=-1, count=width, bitorder="little")
+
+
+def mutable(array: Array) -> Array:
+    """The same array, or a copy of one that must not be written to: for these, Numba would compile everything anew."""
+    return array if array.flags.writeable else array.copy()
 
 
 def aligned(size: int, dtype: DTypeLike) -> Array:
@@ -66,6 +73,8 @@ def distinct(bits: Array) -> tuple[I64, I64, I64]:
     packed = np.packbits(np.asarray(bits, dtype=bool), axis=1)
     if not packed.shape[1]:
         packed = np.zeros((len(bits), 1), np.uint8)
-    whole = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()  # one value a row: compared as bytes
+    whole = (
+        np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    )  # one value a row: compared as bytes
     _, first, which, count = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
     return first, count, which.ravel()

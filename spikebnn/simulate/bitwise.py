@@ -116,7 +116,7 @@ class BitwiseSession:
         if len(bits) == 0:
             return layout.join([], self.program, self.wiring, record)
         if self.streaming and bits.shape[1] == 1:
-            return self.streamed.frames(bits[:, 0], record)
+            return self.streamed.frames(bits, record)
         layout.check_values(bits, slice(None))
         return self._stepped(bits, record)
 

@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from spikebnn.simulate.addresses import flags_at, int32_at, numbers_at, rows_at, uint16_at, words_at
 from spikebnn.simulate.lists import LONGEST
 from spikebnn.simulate.pack import bit_of
 from spikebnn.simulate.rows import (
@@ -101,6 +102,29 @@ def squeeze_places(typing, first, mask, active, many):
 
 
 @intrinsic
+def add_bits(typing, numbers, first, word, more):
+    """The 64 bits of a word as int64 from numbers[first] on; added to what stands there if `more`."""
+
+    def make(context, builder, signature, args):
+        b = builder
+        data = context.make_array(signature.args[0])(context, b, args[0]).data
+        for k in range(8):
+            byte = b.trunc(b.lshr(args[2], ir.Constant(I64, 8 * k)), ir.IntType(8))
+            value = b.zext(b.bitcast(byte, ir.VectorType(ir.IntType(1), 8)), ROW)
+            place = b.bitcast(b.gep(data, [b.add(args[1], ir.Constant(I64, 8 * k))]), ROW.as_pointer())
+            with b.if_else(args[3]) as (add, put):
+                with add:
+                    old = b.load(place)
+                    old.align = 8
+                    b.store(b.add(old, value), place).align = 8
+                with put:
+                    b.store(value, place).align = 8
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64, types.uint64, types.boolean), make
+
+
+@intrinsic
 def common(typing, a, at, b, to, many):
     """How many bits two runs of `many` words share; both aligned, many a multiple of 8."""
 
@@ -143,20 +167,27 @@ def common(typing, a, at, b, to, many):
 
 @nb.njit(nogil=True, boundscheck=False)
 def _pack(bits, first, end, signals, words, steady):
-    """Frames first to end of 0/1 bytes, by eights, as bits from signal 0 on."""
-    flat, wide = bits.reshape(-1), bits.shape[1]
-    gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
+    """Frames first to end of 0/1 bytes as bits from signal 0 on; whether there are other bytes among them."""
+    flat, wide = bits.reshape(-1), bits.shape[bits.ndim - 1]
+    whole, rest, other = wide >> 6, wide & 63, np.uint64(0)
     for f in range(first, end):
-        whole, here, at = wide >> 3, f * words, f * wide
+        here, at = f * words, f * wide
         for w in range(whole):
-            signals[here + w] = bit_of(flat, at + 8 * w, np.uint8(1))
-        if wide & 7:
+            signals[here + w] = bit_of(flat, at + 64 * w, np.uint8(1))
+            other |= bit_of(flat, at + 64 * w, np.uint8(254))
+        if rest and whole:  # 64 bytes that end with the frame
+            last = np.uint64(64 - rest)
+            signals[here + whole] = bit_of(flat, at + wide - 64, np.uint8(1)) >> last
+            other |= bit_of(flat, at + wide - 64, np.uint8(254))
+        elif rest:
             value = np.uint64(0)
-            for k in range(wide & 7):
-                value |= ((flat[at + 8 * whole + k] * gather) >> np.uint64(56)) << np.uint64(8 * k)
-            signals[here + whole] = value
+            for k in range(wide):
+                value |= np.uint64(flat[at + k] & 1) << np.uint64(k)
+                other |= np.uint64(flat[at + k] & 254)
+            signals[here] = value
         if steady >= 0:
             signals[here + (steady >> 6)] |= np.uint64(1) << np.uint64(steady & 63)
+    return other != 0
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -361,19 +392,46 @@ def _count(
                 updates[f, core] += wakes[g, 3]
 
 
-def _follow(
-    bits, signals, words, at_once, many, span, planes, active, numbers, starts, made, job, word, mask, number, joins, joined,
-    segments, weights, levels, low, groups, tallies, wakes, runs, masks, reads, membrane, steady,
-    spike_counts, axon_counts, synapse_counts, update_counts, sums,
-):  # fmt: skip
-    """Frames bits[f] through all jobs; signals[f * words :] keeps every neuron's spike. Returns the rows that were added.
+def _kept(kernel):
+    """A kernel from Numba's cache on disk, where there is a place for one."""
+    try:
+        return nb.njit(nogil=True, boundscheck=False, cache=True)(kernel)
+    except RuntimeError:
+        return nb.njit(nogil=True, boundscheck=False)(kernel)
 
-    Some frames at a time go through a job, so that its weights stay near; `active` has room for a list of each.
+
+@_kept
+def follow(bits, table, spike_counts, axon_counts, synapse_counts, update_counts, sums):
+    """Frames (frames, 1, inputs) through all jobs; the signals keep every neuron's spike. Returns the rows that were added.
+
+    That is -1 where a byte is neither 0 nor 1. Some frames at a time go through a job, so that its weights stay near;
+    `active` has room for a list of each. The table is that of `spikebnn.simulate.follower`.
     """
+    own = numbers_at(table, 0)
+    words, at_once, span, membrane, steady = own[0], own[1], own[2], own[3] != 0, own[4]
+    signals, planes, starts, mask, weights, levels, masks = (
+        words_at(table, 1), words_at(table, 2), words_at(table, 3), words_at(table, 4), words_at(table, 5),
+        words_at(table, 6), words_at(table, 7),
+    )  # fmt: skip
+    active, number, numbers, made = (
+        uint16_at(table, 8),
+        uint16_at(table, 9),
+        int32_at(table, 10),
+        flags_at(table, 11),
+    )
+    joined, low = numbers_at(table, 12), numbers_at(table, 13)
+    many, job, word, joins, segments = (
+        rows_at(table, 14, at_once), rows_at(table, 15, 28), rows_at(table, 16, 2), rows_at(table, 17, 3),
+        rows_at(table, 18, 3),
+    )  # fmt: skip
+    groups, tallies, wakes, runs, reads = (
+        rows_at(table, 19, 5), rows_at(table, 20, 3), rows_at(table, 21, 5), rows_at(table, 22, 3), rows_at(table, 23, 3),
+    )  # fmt: skip
     added = np.int64(0)
     for first in range(0, len(bits), at_once):
         end = min(first + at_once, len(bits))
-        _pack(bits, first, end, signals, words, steady)
+        if _pack(bits, first, end, signals, words, steady):
+            return np.int64(-1)
         for j in range(len(job)):
             read = membrane and job[j, 16] < job[j, 17]
             _join(first, end, signals, words, joins, joined, job[j, 2], job[j, 3])
@@ -407,7 +465,8 @@ def _follow(
     return added
 
 
-def _sum_spikes(signals, frames, stride, index, planes, numbers, first, end, totals):
+@_kept
+def sum_spikes(signals, frames, stride, index, planes, numbers, first, end, totals):
     """Add every neuron's spikes of the first frames, to totals; signals is flat, its last row is 0."""
     for block in range(first, end):
         for f in range(frames):
@@ -421,11 +480,34 @@ def _sum_spikes(signals, frames, stride, index, planes, numbers, first, end, tot
             to[lane] += numbers[lane]
 
 
-def compiled() -> tuple[Any, Any]:
-    """The kernels (follow, sum_spikes), from Numba's cache on disk where there is a place for one."""
-    try:
-        return tuple(
-            nb.njit(nogil=True, boundscheck=False, cache=True)(kernel) for kernel in (_follow, _sum_spikes)
-        )
-    except RuntimeError:  # no writable place for the cache
-        return tuple(nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in (_follow, _sum_spikes))
+@_kept
+def alone(bits, table, counts, sums, neuron_spikes):
+    """Frames (frames, 1, inputs) of which the signals keep all: four counts (4, frames, cores) are added to, and sums
+    (frames, sums) and spikes (neurons,) are written. Whether all bytes are 0 or 1.
+    """
+    base, runs = numbers_at(table, 24), rows_at(table, 25, 3)
+    sums[:] = base
+    if follow(bits, table, counts[0], counts[1], counts[2], counts[3], sums) < 0:
+        return False
+    words, signals = numbers_at(table, 0)[0], words_at(table, 1)
+    for f in range(len(bits)):
+        for r in range(len(runs)):
+            neuron, first, left = runs[r, 0], 64 * words * f + runs[r, 1], runs[r, 2]
+            while left > 0:
+                off = np.uint64(first & 63)
+                value = signals[first >> 6] >> off
+                if off:
+                    value |= signals[(first >> 6) + 1] << (np.uint64(64) - off)
+                if left >= 64:
+                    add_bits(neuron_spikes, neuron, value, f > 0)
+                else:
+                    for k in range(left):
+                        old = neuron_spikes[neuron + k] if f else 0
+                        neuron_spikes[neuron + k] = old + np.int64((value >> np.uint64(k)) & np.uint64(1))
+                neuron, first, left = neuron + 64, first + 64, left - 64
+    return True
+
+
+def compiled() -> tuple[Any, ...]:
+    """The kernels of a `Follower`."""
+    return follow, sum_spikes, alone

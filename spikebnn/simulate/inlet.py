@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikebnn.arrays import I64, U8, U64, Array, aligned
+from spikebnn.arrays import I64, U8, U64, Array, aligned, mutable
 
 Pack = Callable[[Array, int, Array, Array], None]
 
@@ -36,10 +36,7 @@ class Inlet:
             self.rows[own] = 0
         self.lit = []
         many = lines.shape[1]
-        if many % 8:
-            wide = np.zeros((len(lines), many + -many % 8), np.uint8)
-            wide[:, :many], lines = lines, wide
-        eights = np.ascontiguousarray(lines).view(np.uint64)
+        eights = by_eights(lines)
         if eights.any():
             self.pack(eights, many, self.square, self.packed.reshape(-1))
             if 0 in self.taps:
@@ -62,3 +59,11 @@ class Inlet:
     def _put(self, own: Array, lanes: U64) -> None:
         self.rows[own] = lanes
         self.lit.append(own)
+
+
+def by_eights(bits: Array) -> U64:
+    """0/1 bytes (frames, inputs), padded with zeros to a multiple of eight, as words."""
+    short = -bits.shape[1] % 8
+    if short:
+        bits = np.concatenate([bits, np.zeros((len(bits), short), np.uint8)], axis=1)
+    return mutable(np.ascontiguousarray(bits, np.uint8)).view(np.uint64)

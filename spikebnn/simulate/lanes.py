@@ -22,7 +22,7 @@ from spikebnn.simulate.wiring import Wiring
 LANES = 512
 FEW = 64  # frames whose counts are cleared at once
 PLANES = 2832  # words in which the kernels add
-Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes
+Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes, alone
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 
 

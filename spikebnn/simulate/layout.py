@@ -49,7 +49,12 @@ def check_values(bits: U8, some: slice) -> None:
     """The values of some frames as they must be, or one sentence."""
     part = bits[some]
     if part.size and int(part.max()) > 1:
-        raise InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
+        raise other_value(bits)
+
+
+def other_value(bits: U8) -> InputError:
+    """What is said of bits that are neither 0 nor 1."""
+    return InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
 
 
 def check_drive(program: Program, drive: Array) -> U8:

@@ -14,16 +14,21 @@ from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from spikebnn.arrays import I64, U8
+import numpy as np
+
+from spikebnn.arrays import I64, U8, mutable
 from spikebnn.program import Program
+from spikebnn.run import Counts
 from spikebnn.simulate.follow import Course, course_fits, follow
-from spikebnn.simulate.follower import Follower, by_eights
+from spikebnn.simulate.follower import Follower
+from spikebnn.simulate.inlet import by_eights
 from spikebnn.simulate.lanes import LANES, READS_MEMBRANE, READS_SPIKES, Kernels, Out, State
-from spikebnn.simulate.layout import check_values
+from spikebnn.simulate.layout import check_values, other_value
 from spikebnn.simulate.lower import Plan, fit, lower
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
 
+ALONE = 4  # frames up to which nothing is prepared for many
 FEW = 160  # frames up to which a block of 512 is not worth its while
 COURSE_BYTES = 1 << 30  # memory that the tables for following events may take
 MOST = 8  # blocks of 512 frames in one call
@@ -47,7 +52,9 @@ class Streamed:
         self._followers: list[Follower] = []
 
     def frames(self, bits: U8, record: bool) -> Answer:
-        """Frames (frames, inputs), bits, through the program."""
+        """Frames (frames, 1, inputs), bits, through the program."""
+        if len(bits) <= ALONE and not record and self._may_follow(len(bits)):
+            return self._alone(bits)
         out = Out(len(bits), len(self.program.cores), self.program, self.wiring, record)
         done, way, spikes = 0, self._side_by_side, []
         if self._may_follow(len(bits)):
@@ -65,6 +72,7 @@ class Streamed:
     def _side_by_side(self, bits: U8, out: Out, some: slice) -> I64:
         """Frames, 512 at a time, one in each lane; the spikes of each neuron."""
         check_values(bits, some)
+        eights = by_eights(bits[some, 0])
         lanes = min(some.stop - some.start, LANES)
         try:
             state = self._states.pop()
@@ -73,7 +81,7 @@ class Streamed:
             sums, cores = len(self.program.base), len(self.program.cores)
             state = State(self.kernels, self.plan, self.wiring, 1, cores, sums, lanes)
         reads = READS_MEMBRANE if self.membrane else READS_SPIKES
-        state.stream(by_eights(bits[some]), bits.shape[1], 0, some.stop - some.start, reads, out.part(some))
+        state.stream(eights, bits.shape[2], 0, len(eights), reads, out.part(some))
         if out.record:
             out.raster[some] = state.bits(0)[:, :lanes].T
         spikes = state.neuron_spikes[:-1].copy()
@@ -86,16 +94,39 @@ class Streamed:
 
     def _followed(self, bits: U8, out: Out, some: slice) -> tuple[I64, int]:
         """The same, and how many rows were added."""
-        check_values(bits, some)
-        try:
-            follower = self._followers.pop()
-        except IndexError:
-            follower = Follower(self.course, self.membrane, self.kernels)
+        follower = self._follower()
         part, raster = out.part(some), out.raster[some] if out.record else None
-        spikes = follower.run(by_eights(bits[some]), part.counts, part.sums, raster)
+        spikes = follower.run(mutable(bits[some]), part.counts, part.sums, raster)
         added = follower.added
         self._followers.append(follower)
+        if spikes is None:
+            raise other_value(bits)
         return spikes, added
+
+    def _alone(self, bits: U8) -> Answer:
+        """A few frames (frames, 1, inputs), with as little around them as can be."""
+        follower = self._follower()
+        counts = np.zeros((4, len(bits), len(self.program.cores)), np.int64)
+        sums = np.empty((len(bits), len(self.program.base)), np.int64)
+        fired = np.empty(self.wiring.neurons, np.int64)
+        good = follower.alone(mutable(bits), follower.table, counts, sums, fired)
+        self._followers.append(follower)
+        if not good:
+            raise other_value(bits)
+        events = Counts(
+            spikes=counts[0],
+            axon_events=counts[1],
+            synaptic_events=counts[2],
+            neuron_spikes=fired,
+            active_updates=counts[3],
+        )
+        return Answer(sums=sums, counts=events, raster=None)
+
+    def _follower(self) -> Follower:
+        try:
+            return self._followers.pop()
+        except IndexError:
+            return Follower(self.course, self.membrane, self.program.base, self.kernels)
 
     def _may_follow(self, frames: int) -> bool:
         """Whether following events can be the shorter way: the frames decide, unless the program does."""
