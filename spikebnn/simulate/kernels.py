@@ -374,6 +374,10 @@ def _tick(
                 target = spike_counts[frame, core]
                 for lane in range(512):
                     target[lane] += numbers[lane]
+                if events[e, 5] == 2:
+                    target = update_counts[frame, core]
+                    for lane in range(512):
+                        target[lane] += numbers[lane]
             else:
                 more_axons, more_synapses = events[e, 3], events[e, 4]
                 target, other = axon_counts[frame, core], synapse_counts[frame, core]
@@ -392,12 +396,12 @@ _one_tick, _pack = (nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in
 
 @nb.njit(nogil=True, boundscheck=False)
 def _move(counts, first, lanes, out):
-    """Add counts (cores, 512) of a block to those of its frames, out (frames, cores), by squares that a cache holds."""
+    """Write counts (cores, 512) of a block to those of its frames, out (frames, cores), by squares that a cache holds."""
     for left in range(0, len(counts), 8):
         for top in range(0, lanes, 8):
             for lane in range(top, min(top + 8, lanes)):
                 for core in range(left, min(left + 8, len(counts))):
-                    out[first + lane, core] += counts[core, lane]
+                    out[first + lane, core] = counts[core, lane]
 
 
 def _frames(
@@ -407,9 +411,9 @@ def _frames(
     events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes, out_spikes, out_axons, out_synapses, out_updates, out_sums,
 ):  # fmt: skip
-    """Frames first to end of a program through which frames stream, 512 at a time, each in one tick; all counts are added.
+    """Frames first to end of a program through which frames stream, 512 at a time, each in one tick.
 
-    Row k of `line_rows` is line lines[k], and always on where there is no such line.
+    Counts are written, sums added. Row k of `line_rows` is line lines[k], and always on where there is no such line.
     """
     for block in range(first, end, 512):
         lanes = min(512, end - block)
@@ -435,7 +439,9 @@ def _frames(
         _move(axon_counts[0], block, lanes, out_axons)
         _move(synapse_counts[0], block, lanes, out_synapses)
         _move(update_counts[0], block, lanes, out_updates)
-        _move(sums[0], block, lanes, out_sums)
+        for number in range(len(sums[0])):
+            for lane in range(lanes):
+                out_sums[block + lane, number] += sums[0, number, lane]
 
 
 def compiled() -> tuple[Any, ...]:

@@ -30,8 +30,9 @@ class State:
     """Everything that changes while one block of 512 lanes runs."""
 
     def __init__(
-        self, kernels: Kernels, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int
-    ) -> None:
+        self, kernels: Kernels, plan: Plan, wiring: Wiring, frames: int, cores: int, sums: int, lanes: int,
+        counter: type[np.integer[Any]] = np.int64,
+    ) -> None:  # fmt: skip
         self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8, np.uint64)
@@ -46,7 +47,7 @@ class State:
         self.numbers = np.zeros(LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
         self.counts = [
-            np.zeros((frames, cores, LANES), np.int64) for _ in range(4)
+            np.zeros((frames, cores, LANES), counter) for _ in range(4)
         ]  # spikes, axon events, synaptic events, updates
         self.sums = np.zeros((frames, sums, LANES), np.int64)
         self.neuron_spikes = np.zeros(wiring.neurons + 1, np.int64)  # the last one is nobody
@@ -79,7 +80,7 @@ class State:
         self.kernels[0](tick, period, frames, *self._tables(aligned_copy(valid, np.uint64), reads))
 
     def stream(self, eights: U64, many: int, first: int, end: int, reads: int, out: Out) -> None:
-        """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, counted into `out`."""
+        """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, into `out`."""
         lines = self.plan.taps[:, 0]
         outside = self.ring[-8 * len(lines) :] if len(lines) else self.ring[:0]
         self.kernels[2](
@@ -125,13 +126,17 @@ class Out:
         self.record = record
 
     def part(self, frames: slice) -> Out:
-        """The same arrays, of these frames alone, in which nothing is counted yet."""
+        """The same arrays, of these frames alone; the sums are those of frames in which nothing happens."""
         part = copy(self)
         part.counts, part.sums = [counts[frames] for counts in self.counts], self.sums[frames]
-        for counts in () if self.clean else part.counts:
-            counts[:] = 0
         part.sums[:] = self.base
         return part
+
+    def cleared(self) -> Out:
+        """The same, in which nothing is counted yet."""
+        for counts in () if self.clean else self.counts:
+            counts[:] = 0
+        return self
 
     def take(self, frames: slice, state: State, frame: int, lanes: slice) -> None:
         for mine, theirs in zip(self.counts, state.counts):

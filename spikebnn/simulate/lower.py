@@ -58,7 +58,7 @@ class Plan:
     shorts: I32  # neurons that sum one list
     supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
     near: I32  # (entries,); inputs of a job that are those of a support
-    events: I64  # (groups, 7): first in event_index, number, start, per axon event, per synaptic event, is spikes, first row
+    events: I64  # (groups, 7): first in event_index, number, start, per axon event, per synaptic event, spikes, first row
     event_index: Array  # (entries,) int32; words of rows
     iota: Array  # words of rows that follow each other
     wakes: I32  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
@@ -175,8 +175,10 @@ class _Build:
         first = dict(self.sizes)
         table, gain = self._parameters(number, some, merged)
         invert, first["shorts"] = self._sums(table, merged, gain)
-        self._events(number, some, start, axon, inverse, k)
-        self._wakes(number, some, reached[:, axon], inverse, k)
+        hears = heard(reached[:, axon], inverse, len(at))
+        echoes = self._echoes(table, merged, hears)
+        self._events(number, some, echoes, start, axon, inverse, k)
+        self._wakes(number, some[~echoes], hears[~echoes], k)
         row = np.zeros(20, np.int64)
         row[[INPUTS, INPUTS_END, INVERT, CORE]] = first_input, first_input + k, invert, number
         row[RESTS] = 0 if self.collapsed else 1 + _rests(core)
@@ -314,15 +316,33 @@ class _Build:
         up += np.where(table[:, MODE] == SUBTRACT, np.maximum(-threshold, 0), 0)
         return table, np.stack([up, np.maximum(-weight, 0).sum(axis=1) + np.maximum(-leak, 0)], axis=1)
 
+    def _echoes(self, table: Array, weight: Array, hears: Array) -> Array:
+        """Neurons that spike just where an input is active, so that their spikes are their updates."""
+        if self.wiring.numbers:
+            return np.zeros(len(table), bool)
+        least = table[:, THRESHOLD] - table[:, LEAK]
+        enough = (np.where(hears, weight, 1) >= np.maximum(least, 1)[:, None]) | ~hears
+        out: Array = (table[:, MODE] == MEMORYLESS) & (least > 0) & enough.all(axis=1) & hears.any(axis=1)
+        return out
+
     def _events(
-        self, number: int, some: Array, start: int | None, axon: Array, inverse: Array, zero: int
+        self,
+        number: int,
+        some: Array,
+        echoes: Array,
+        start: int | None,
+        axon: Array,
+        inverse: Array,
+        zero: int,
     ) -> None:
         """What is counted in this job, by start of the window; `zero` is its row that is never on."""
         core, low = self.program.cores[number], int(self.wiring.axon_first[number])
         neurons = int(self.wiring.neuron_first[number])
-        for value in np.unique(core.start[some]).tolist():
-            mine = some[core.start[some] == value]
-            self._group(mine, self.wiring.neurons - neurons, 0 if self.collapsed else value, 0, 0, neurons)
+        for echo in (False, True):
+            own = some[echoes == echo]
+            for value in np.unique(core.start[own]).tolist():
+                mine, at = own[core.start[own] == value], 0 if self.collapsed else value
+                self._group(mine, self.wiring.neurons - neurons, at, 0, 0, 1 + echo, neurons)
         k = int(inverse.max(initial=-1)) + 1
         axon_start, fanout = self.wiring.axon_start[low + axon], self.wiring.fanout[low + axon]
         for value in np.unique(axon_start).tolist():
@@ -337,17 +357,16 @@ class _Build:
             at = 0 if self.collapsed else value
             if len(kinds) <= FEW:
                 for a, s in kinds:
-                    self._group(np.flatnonzero((axons == a) & (synapses == s)), zero, at, a, s, -1)
+                    self._group(np.flatnonzero((axons == a) & (synapses == s)), zero, at, a, s)
             else:
                 for counts, is_axon in ((axons, 1), (synapses, 0)):
                     for bit in range(int(counts.max()).bit_length()):
                         one = 1 << bit
                         on = np.flatnonzero(counts >> bit & 1)
-                        self._group(on, zero, at, one * is_axon, one * (1 - is_axon), -1)
+                        self._group(on, zero, at, one * is_axon, one * (1 - is_axon))
 
-    def _wakes(self, number: int, some: Array, reached: Array, inverse: Array, zero: int) -> None:
-        """Which neurons hear the same inputs, by start of the window; `reached` (neurons, axons) says where a synapse is."""
-        hears = heard(reached, inverse, int(inverse.max(initial=-1)) + 1)
+    def _wakes(self, number: int, some: Array, hears: Array, zero: int) -> None:
+        """Which neurons hear the same inputs, by start of the window; `hears` (neurons, inputs) says where a synapse is."""
         starts = self.program.cores[number].start[some]
         for value in np.unique(starts).tolist():
             own = hears[starts == value]
@@ -359,13 +378,14 @@ class _Build:
             start = np.full(len(order), 0 if self.collapsed else value)
             self.put("wakes", np.stack([at, entries, start, count[order]], axis=1))
 
-    def _group(self, rows: Array, zero: int, start: int, axons: int, synapses: int, neurons: int) -> None:
-        """Rows that are counted together: inputs, or spikes of the neurons from number `neurons` on."""
+    def _group(
+        self, rows: Array, zero: int, start: int, axons: int, synapses: int, spikes: int = 0, neurons: int = 0
+    ) -> None:
+        """Rows that are counted together: inputs, or spikes (1; 2 for updates too) of neurons from number `neurons` on."""
         for k in range(0, len(rows), LONGEST):
             some = rows[k : k + LONGEST]
             first, number = self.event_lists.put(some, np.array([len(some)]), zero)
-            row = [first[0], number[0], start, axons, synapses, neurons >= 0, max(0, neurons)]
-            self.put("events", np.array([row]))
+            self.put("events", np.array([[first[0], number[0], start, axons, synapses, spikes, neurons]]))
 
     def plan(self) -> Plan:
         """All tables, joined."""

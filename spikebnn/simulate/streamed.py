@@ -79,7 +79,7 @@ class Streamed:
             state.begin(lanes)
         except IndexError:
             sums, cores = len(self.program.base), len(self.program.cores)
-            state = State(self.kernels, self.plan, self.wiring, 1, cores, sums, lanes)
+            state = State(self.kernels, self.plan, self.wiring, 1, cores, sums, lanes, self._counter)
         reads = READS_MEMBRANE if self.membrane else READS_SPIKES
         state.stream(eights, bits.shape[2], 0, len(eights), reads, out.part(some))
         if out.record:
@@ -95,7 +95,7 @@ class Streamed:
     def _followed(self, bits: U8, out: Out, some: slice) -> tuple[I64, int]:
         """The same, and how many rows were added."""
         follower = self._follower()
-        part, raster = out.part(some), out.raster[some] if out.record else None
+        part, raster = out.part(some).cleared(), out.raster[some] if out.record else None
         spikes = follower.run(mutable(bits[some]), part.counts, part.sums, raster)
         added = follower.added
         self._followers.append(follower)
@@ -141,6 +141,12 @@ class Streamed:
     def _block(self) -> float:
         """A frame's share of the work of 512 frames side by side."""
         return (PER_ROW * self.plan.work + PER_NEURON * self.wiring.neurons) / LANES
+
+    @property
+    def _counter(self) -> type[np.integer[Any]]:
+        """What holds the events of a frame in one core."""
+        synapses = max((core.neurons * core.axons for core in self.program.cores), default=0)
+        return np.int32 if synapses < 2**31 else np.int64
 
     @property
     def plan(self) -> Plan:
