@@ -116,6 +116,12 @@ def test_the_recurrent_benchmark_is_exact_on_any_number_of_threads() -> None:
     assert abs(found.synaptic_events.sum() / active - 128) < 4  # half of 256 synapses are set
 
 
+def test_the_recurrent_benchmark_fires_at_20_hz() -> None:
+    chip, ticks = Chip(recurrent(16)), 1000
+    chip.run(500)
+    assert abs(chip.run(ticks).spikes.sum() / (16 * 256) / (1e-3 * ticks) - 20) < 1
+
+
 def test_the_recurrent_benchmark_is_the_same_for_the_same_seed() -> None:
     a, b, other = recurrent(2, seed=5), recurrent(2, seed=5), recurrent(2, seed=6)
     np.testing.assert_array_equal(a.routes, b.routes)

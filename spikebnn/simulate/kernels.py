@@ -109,8 +109,16 @@ def _gather(first, many, invert, ring, backs, inputs, sources, rows):
 
 
 @nb.njit(nogil=True, boundscheck=False)
+def _add(counts, frame, core, more, numbers):
+    """Add so many times the numbers of 512 lanes; no view is made of the counts, as that takes as long."""
+    times = counts.dtype.type(more)
+    for lane in range(512):
+        counts[frame, core, lane] += times * numbers[lane]
+
+
+@nb.njit(nogil=True, boundscheck=False)
 def _wake(
-    tick, period, frames, wakes, first, last, rows, event_index, iota, planes, numbers, hot, counts, core
+    tick, period, frames, wakes, first, last, rows, index, iota, planes, numbers, hot, counts, core
 ):
     """Count the neurons of which an input is active: one row for those that hear the same, summed where as many do."""
     e = first
@@ -124,8 +132,8 @@ def _wake(
             while left > 0:
                 found = either(
                     either(
-                        either(load(rows, np.int64(event_index[at])), load(rows, np.int64(event_index[at + 1]))),
-                        either(load(rows, np.int64(event_index[at + 2])), load(rows, np.int64(event_index[at + 3]))),
+                        either(load(rows, np.int64(index[at])), load(rows, np.int64(index[at + 1]))),
+                        either(load(rows, np.int64(index[at + 2])), load(rows, np.int64(index[at + 3]))),
                     ),
                     found,
                 )  # fmt: skip
@@ -138,13 +146,11 @@ def _wake(
             e += 1
         if tick < start or frame >= frames:
             continue
-        target = counts[frame, core]
         for k in range(some, (some + 3) & -4):
             store(hot, 8 * k, every(np.int64(0)))
         got = count_there(hot, iota, 0, (some + 3) & -4, planes, 0)
         spread(planes, 0, got, False, numbers)
-        for lane in range(512):
-            target[lane] += weight * numbers[lane]
+        _add(counts, frame, core, weight, numbers)
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -218,7 +224,7 @@ def _by_lists(
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
     backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
-    events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+    events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes,
 ):  # fmt: skip
     """One tick of jobs[0] to jobs[1]: gather the active axons, integrate, leak, fire, reset, floor, and count."""
@@ -365,28 +371,23 @@ def _tick(
                 continue
             if events[e, 5]:
                 got = count_there(
-                    ring[here + 8 * events[e, 6] :], event_index, events[e, 0], events[e, 1], planes, 0
+                    ring[here + 8 * events[e, 6] :], spike_index, events[e, 0], events[e, 1], planes, 0
                 )
             else:
-                got = count_there(rows, event_index, events[e, 0], events[e, 1], planes, 0)
+                got = count_there(rows, index, events[e, 0], events[e, 1], planes, 0)
             spread(planes, 0, got, False, numbers)
             if events[e, 5]:
-                target = spike_counts[frame, core]
-                for lane in range(512):
-                    target[lane] += numbers[lane]
+                _add(spike_counts, frame, core, 1, numbers)
                 if events[e, 5] == 2:
-                    target = update_counts[frame, core]
-                    for lane in range(512):
-                        target[lane] += numbers[lane]
+                    _add(update_counts, frame, core, 1, numbers)
             else:
-                more_axons, more_synapses = events[e, 3], events[e, 4]
-                target, other = axon_counts[frame, core], synapse_counts[frame, core]
-                for lane in range(512):
-                    target[lane] += more_axons * numbers[lane]
-                    other[lane] += more_synapses * numbers[lane]
+                if events[e, 3]:
+                    _add(axon_counts, frame, core, events[e, 3], numbers)
+                if events[e, 4]:
+                    _add(synapse_counts, frame, core, events[e, 4], numbers)
         if not silent:
             _wake(
-                tick, period, frames, wakes, job[j, 14], job[j, 15], rows, event_index, iota, planes, numbers, hot,
+                tick, period, frames, wakes, job[j, 14], job[j, 15], rows, index, iota, planes, numbers, hot,
                 update_counts, core,
             )  # fmt: skip
 
@@ -408,7 +409,7 @@ def _frames(
     eights, many, first, end, square, packed, line_rows, lines,
     jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
     backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
-    events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+    events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes, out_spikes, out_axons, out_synapses, out_updates, out_sums,
 ):  # fmt: skip
     """Frames first to end of a program through which frames stream, 512 at a time, each in one tick.
@@ -432,7 +433,7 @@ def _frames(
         _one_tick(
             0, 1, 1, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
             backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
-            events, event_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+            events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
             neuron_spikes,
         )  # fmt: skip
         _move(spike_counts[0], block, lanes, out_spikes)

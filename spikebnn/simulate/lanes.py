@@ -93,7 +93,7 @@ class State:
         return (
             self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
             self.numbers, self.hot, p.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
-            p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.event_index, p.wakes, p.reads, reads, *self.counts,
+            p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads, reads, *self.counts,
             self.sums, self.neuron_spikes,
         )  # fmt: skip
 

@@ -58,10 +58,10 @@ class Plan:
     shorts: I32  # neurons that sum one list
     supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
     near: I32  # (entries,); inputs of a job that are those of a support
-    events: I64  # (groups, 7): first in event_index, number, start, per axon event, per synaptic event, spikes, first row
-    event_index: Array  # (entries,) int32; words of rows
+    events: I64  # (groups, 7): first in its index, number, start, per axon event, per synaptic event, spikes, first row
+    spike_index: Array  # (entries,) int32; words of rows, from a core's first neuron on
     iota: Array  # words of rows that follow each other
-    wakes: I32  # (groups, 4): first in event_index, number, start, neurons that hear these inputs
+    wakes: I32  # (groups, 4): first in index, number, start, neurons that hear these inputs
     reads: I64  # (rows,); sum of each output row, by neuron
     gain: I64  # (neurons, 2): what one tick can add to V and take from it
     slots: int  # ticks that the ring of rows remembers
@@ -130,7 +130,7 @@ class _Build:
     def __init__(self, program: Program, wiring: Wiring, collapsed: bool, watch: Array | None) -> None:
         self.program, self.wiring, self.collapsed, self.watch = program, wiring, collapsed, watch
         self.fed = sources(program, wiring, collapsed)
-        self.lists, self.event_lists = Lists(), Lists()
+        self.lists, self.spike_lists = Lists(), Lists()
         self.work = self.alike = 0
         many = [int(top).bit_length() if top > 1 else 0 for top in wiring.payload.tolist()]  # bits of numbers
         self.bits = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
@@ -374,7 +374,7 @@ class _Build:
             deaf = ~own[first_of].any(axis=1)
             first_of, count = first_of[~deaf], count[~deaf]
             order = np.argsort(count, kind="stable")
-            at, entries = self.event_lists.add(own[first_of[order]], zero)
+            at, entries = self.lists.add(own[first_of[order]], zero)
             start = np.full(len(order), 0 if self.collapsed else value)
             self.put("wakes", np.stack([at, entries, start, count[order]], axis=1))
 
@@ -384,7 +384,9 @@ class _Build:
         """Rows that are counted together: inputs, or spikes (1; 2 for updates too) of neurons from number `neurons` on."""
         for k in range(0, len(rows), LONGEST):
             some = rows[k : k + LONGEST]
-            first, number = self.event_lists.put(some, np.array([len(some)]), zero)
+            first, number = (self.spike_lists if spikes else self.lists).put(
+                some, np.array([len(some)]), zero
+            )
             self.put("events", np.array([[first[0], number[0], start, axons, synapses, spikes, neurons]]))
 
     def plan(self) -> Plan:
@@ -410,7 +412,7 @@ class _Build:
             work=self.work,
             alike=self.alike,
             index=self.lists.join(kind),
-            event_index=self.event_lists.join(np.int32),
+            spike_index=self.spike_lists.join(np.int32),
             iota=(WORDS * np.arange(self.alike + PADDING)).astype(kind),
             slots=slots,
             rows=rows,

@@ -21,7 +21,7 @@ TYPES = 4
 def recurrent(cores: int = 4096, seed: int = 0) -> Program:
     """A chip of so many cores, full: four axon types, each neuron its own weight of 1 or 2 for each, two of them negative.
 
-    Neurons leak upwards by 1, fire at 44 to 70, go back to 0, and do not fall below -255. Neuron and axon are matched
+    Neurons leak upwards by 1, fire at 40 to 62, go back to 0, and do not fall below -255. Neuron and axon are matched
     at random over the whole chip, with delays of 1 to 15 ticks. One line is there and enters nowhere but at axon 0.
     """
     if cores < 1:
@@ -53,7 +53,7 @@ def recurrent(cores: int = 4096, seed: int = 0) -> Program:
                 y=place % 4096 // 64,
                 axons=SIDE,
                 planes=planes,
-                threshold=door(rng.integers(44, 71, SIDE), np.int32, SIDE),
+                threshold=door(rng.integers(40, 63, SIDE), np.int32, SIDE),
                 leak=door(one, np.int32, SIDE),
                 reset=door(none + ZERO, np.uint8, SIDE),
                 floor=door(none - 255, np.int32, SIDE),

@@ -400,16 +400,60 @@ def count_there(rows, index, first, number, out, to):
     return count_here(rows, index, first, number, out, to)
 
 
+@intrinsic
+def _spread_word(typing, planes, at, many, numbers, lane, shift, more):
+    """Put into numbers[lane : lane + 64] the sum of 2 ** (k + shift) over the `many` planes k < 8 whose bit is set.
+
+    Plane k of the 64 lanes is planes[at + 8 k]; added to what stands there if `more`.
+    """
+
+    def make(context, builder, signature, args):
+        b = builder
+        source, target = (context.make_array(signature.args[k])(context, b, args[k]).data for k in (0, 3))
+        lanes, bits = (
+            ir.VectorType(ir.IntType(8), LANES // WORDS),
+            ir.VectorType(ir.IntType(1), LANES // WORDS),
+        )
+        none = ir.Constant(lanes, [0] * lanes.count)
+        total, power = cgutils.alloca_once_value(b, none), cgutils.alloca_once(b, lanes)
+        b.store(none, total)
+        b.store(ir.Constant(lanes, [1] * lanes.count), power)
+        with cgutils.for_range(b, args[2]) as loop:
+            word = b.load(b.gep(source, [b.add(args[1], b.mul(loop.index, ir.Constant(I64, WORDS)))]))
+            value = b.load(power)
+            b.store(b.add(b.load(total), b.select(b.bitcast(word, bits), value, none)), total)
+            b.store(b.add(value, value), power)
+        found, by = b.load(total), _splat(b, b.trunc(args[5], I32), ROW32)
+        for part in range(0, lanes.count, ROW32.count):
+            picks = ir.Constant(ir.VectorType(I32, ROW32.count), list(range(part, part + ROW32.count)))
+            value = b.shl(b.zext(b.shuffle_vector(found, none, picks), ROW32), by)
+            place = b.gep(target, [b.add(args[4], ir.Constant(I64, part))])
+            place = b.bitcast(place, ROW32.as_pointer())
+            with b.if_else(args[6]) as (add, put):
+                with add:
+                    old = b.load(place)
+                    old.align = 4
+                    b.store(b.add(old, value), place).align = 4
+                with put:
+                    b.store(value, place).align = 4
+        return context.get_dummy_value()
+
+    kinds = types.int64, types.int64, numbers, types.int64, types.int64, types.boolean
+    return types.void(planes, *kinds), make
+
+
 @nb.njit(nogil=True, boundscheck=False)
 def spread(planes, to, number, signed, numbers):
-    """The sums of 512 lanes, from `number` planes (at most 31), as int32."""
-    for group in range(32):
-        total = every(np.int64(0))
-        word, by = to + (group >> 2), np.uint64(16 * (group & 3))
-        for k in range(number):
-            value = -(1 << k) if signed and k == number - 1 else 1 << k
-            total = add_where(total, np.int32(value), (planes[word + 8 * k] >> by) & np.uint64(0xFFFF))
-        store_anywhere(numbers, 16 * group, total)
+    """The sums of 512 lanes, from `number` planes (1 to 31), as int32."""
+    for word in range(8):
+        for part in range(0, number, 8):
+            _spread_word(
+                planes, to + 8 * part + word, min(8, number - part), numbers, 64 * word, part, part > 0
+            )
+    if signed:
+        above = 32 - number
+        for lane in range(512):
+            numbers[lane] = np.int32(numbers[lane] << above) >> above
 
 
 @nb.njit(nogil=True, boundscheck=False)
