@@ -109,6 +109,16 @@ def _gather(first, many, invert, ring, backs, inputs, sources, rows):
 
 
 @nb.njit(nogil=True, boundscheck=False)
+def _make(first, end, made, ring, sources):
+    """Rows of what arrives from several sources, or is inverted."""
+    for m in range(first, end):
+        value = every(np.int64(0))
+        for s in range(made[m, 1], made[m, 2]):
+            value = either(value, load(ring, 8 * np.int64(sources[s, 0])))
+        store(ring, 8 * np.int64(made[m, 0]), differ(value, every(-np.int64(made[m, 3]))))
+
+
+@nb.njit(nogil=True, boundscheck=False)
 def _add(counts, frame, core, more, numbers):
     """Add so many times the numbers of 512 lanes; no view is made of the counts, as that takes as long."""
     times = counts.dtype.type(more)
@@ -223,7 +233,7 @@ def _by_lists(
 
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-    backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
+    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
     events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes,
 ):  # fmt: skip
@@ -232,6 +242,7 @@ def _tick(
     here = (tick % slots) * slot_words
     for back in range(slots):
         backs[back + 1] = ((tick - back) % slots) * slot_words
+    direct = jobs[2] != 0  # all rows stand where they are
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
         silent = _silent(j, ring, rows, awake, backs, job, inputs, sources)
@@ -239,12 +250,16 @@ def _tick(
         if silent and at_rest and not _read_now(tick, period, j, job, neurons, membrane):
             _hush(j, ring, here, job, neurons, fours, shorts, supports)
             continue
-        if not silent:
+        base = rows
+        if direct:
+            base = ring
+            _make(job[j, 20], job[j, 21], made, ring, sources)
+        elif not silent:
             _gather(job[j, 0], job[j, 1] - job[j, 0], job[j, 9], ring, backs, inputs, sources, rows)
         for s in range(job[j, 4], job[j, 5]):  # memoryless neurons that hear the same
-            local, deep = rows if supports[s, 0] < 0 else near, depth(supports[s, 1])
+            local, deep = base if supports[s, 0] < 0 else near, depth(supports[s, 1])
             if not silent:
-                _support(taps, supports[s, 0], supports[s, 1], rows, near, iota, planes)
+                _support(taps, supports[s, 0], supports[s, 1], base, near, iota, planes)
             by_fours(
                 fours, supports[s, 2], supports[s, 3], deep, silent, tick, period, frames, local, index, planes, ring, here,
                 valid, neuron_spikes,
@@ -254,7 +269,7 @@ def _tick(
                 valid, neuron_spikes,
             )  # fmt: skip
         _by_lists(
-            shorts, job[j, 18], job[j, 19], 0, silent, tick, period, frames, rows, index, planes, ring, here, valid,
+            shorts, job[j, 18], job[j, 19], 0, silent, tick, period, frames, base, row_index, planes, ring, here, valid,
             neuron_spikes,
         )  # fmt: skip
         for n in range(job[j, 2], job[j, 3]):
@@ -267,7 +282,7 @@ def _tick(
             for s in range(segment, last):
                 shift = segments[s, 2]
                 to = 8 * shift if fresh else 512
-                got = count_here(rows, index, segments[s, 0], segments[s, 1], planes, to)
+                got = count_here(base, row_index, segments[s, 0], segments[s, 1], planes, to)
                 if fresh:
                     for k in range(shift):
                         store(planes, 8 * k, zero)
@@ -374,7 +389,7 @@ def _tick(
                     ring[here + 8 * events[e, 6] :], spike_index, events[e, 0], events[e, 1], planes, 0
                 )
             else:
-                got = count_there(rows, index, events[e, 0], events[e, 1], planes, 0)
+                got = count_there(base, row_index, events[e, 0], events[e, 1], planes, 0)
             spread(planes, 0, got, False, numbers)
             if events[e, 5]:
                 _add(spike_counts, frame, core, 1, numbers)
@@ -387,7 +402,7 @@ def _tick(
                     _add(synapse_counts, frame, core, events[e, 4], numbers)
         if not silent:
             _wake(
-                tick, period, frames, wakes, job[j, 14], job[j, 15], rows, index, iota, planes, numbers, hot,
+                tick, period, frames, wakes, job[j, 14], job[j, 15], base, row_index, iota, planes, numbers, hot,
                 update_counts, core,
             )  # fmt: skip
 
@@ -408,7 +423,7 @@ def _move(counts, first, lanes, out):
 def _frames(
     eights, many, first, end, square, packed, line_rows, lines,
     jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-    backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
+    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
     events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes, out_spikes, out_axons, out_synapses, out_updates, out_sums,
 ):  # fmt: skip
@@ -432,7 +447,7 @@ def _frames(
                 store(line_rows, 8 * k, load(packed, 8 * lines[k]))
         _one_tick(
             0, 1, 1, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-            backs, awake, job, inputs, sources, neurons, segments, index, fours, shorts, supports, taps,
+            backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
             events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
             neuron_spikes,
         )  # fmt: skip

@@ -35,10 +35,10 @@ class State:
     ) -> None:  # fmt: skip
         self.kernels, self.plan, self.wiring = kernels, plan, wiring
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
-        self.ring = aligned((plan.slots * plan.rows + len(plan.taps)) * 8, np.uint64)
-        outside = self.ring[plan.slots * plan.rows * 8 :].reshape(-1, 8)
+        self.ring = aligned((plan.slots * plan.rows + plan.behind) * 8, np.uint64)
+        self.outside = self.ring[plan.slots * plan.rows * 8 :][: 8 * len(plan.taps)]
         packed = aligned(8 * (wiring.lines + 8), np.uint64)
-        self.inlet = Inlet(plan.taps, wiring.lines, outside, packed, kernels[1])
+        self.inlet = Inlet(plan.taps, wiring.lines, self.outside.reshape(-1, 8), packed, kernels[1])
         self.awake = np.zeros(len(plan.job) + 1, np.int64)
         self.rows = aligned(8 * (2 * inputs + PADDING), np.uint64)
         self.near = aligned(8 * (plan.alike + PADDING), np.uint64)
@@ -53,7 +53,7 @@ class State:
         self.neuron_spikes = np.zeros(wiring.neurons + 1, np.int64)  # the last one is nobody
         self.hot = aligned(8 * (plan.alike + PADDING), np.uint64)
         self.backs = np.zeros(plan.slots + 1, np.int64)  # where each slot begins; 0 for rows behind the slots
-        self.jobs = np.array([0, len(plan.job)], np.int64)
+        self.jobs = np.array([0, len(plan.job), plan.direct], np.int64)
         self.begin(lanes)
 
     def begin(self, lanes: int) -> None:
@@ -82,9 +82,8 @@ class State:
     def stream(self, eights: U64, many: int, first: int, end: int, reads: int, out: Out) -> None:
         """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, into `out`."""
         lines = self.plan.taps[:, 0]
-        outside = self.ring[-8 * len(lines) :] if len(lines) else self.ring[:0]
         self.kernels[2](
-            eights, many, first, end, aligned(64, np.uint64), self.inlet.packed.reshape(-1), outside, lines,
+            eights, many, first, end, aligned(64, np.uint64), self.inlet.packed.reshape(-1), self.outside, lines,
             *self._tables(aligned(8, np.uint64), reads), *out.counts, out.sums,
         )  # fmt: skip
 
@@ -93,8 +92,8 @@ class State:
         return (
             self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
             self.numbers, self.hot, p.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
-            p.index, p.fours, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads, reads, *self.counts,
-            self.sums, self.neuron_spikes,
+            p.index, p.row_index, p.made, p.fours, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads,
+            reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:

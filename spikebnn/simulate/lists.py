@@ -8,6 +8,8 @@ all that it hears; and where nobody else hears the same, of those of +1 and, inv
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from spikebnn.arrays import I64, Array, distinct
@@ -19,6 +21,7 @@ CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose
 RANK = np.append(CLASSES, 0).argsort()
 PADDING = 4  # rows that are never on, behind the inputs
 WORDS = 8  # of a row
+ZERO_ROW = -1  # where inputs are numbered over all jobs; -2 - k is input k, inverted
 LONGEST = 65520  # rows in one list; the kernels' adders hold no more
 (FIRST, KIND, START, ME, BOUND) = (0, 17, 18, 19, 23)  # columns of a four; 1 to 16 are numbers
 FOUR_COLUMNS = 27
@@ -31,6 +34,7 @@ class Lists:
     """Lists of row numbers end to end, each padded with the zero row to a multiple of four; equal ones are kept once."""
 
     def __init__(self) -> None:
+        self.place: Array | None = None  # what stands for each row, where it is not its number
         self.parts: list[Array] = [np.zeros(0, np.int32)]
         self.size = 0
         self.seen: dict[bytes, int] = {}
@@ -41,6 +45,8 @@ class Lists:
         first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
         entries = np.full(int(first[-1]), zero, np.int32)
         entries[np.arange(len(rows)) + np.repeat(first[:-1] - (np.cumsum(count) - count), count)] = rows
+        if self.place is not None:
+            entries = self.place[entries]
         name = entries.tobytes()
         if name not in self.seen:
             self.seen[name] = self.size
@@ -53,9 +59,14 @@ class Lists:
         row, column = np.nonzero(wanted)
         return self.put(column, np.bincount(row, minlength=len(wanted)), zero)
 
-    def join(self, kind: type[np.generic]) -> Array:
-        """All lists; an entry is the word where a row begins."""
-        return (WORDS * np.concatenate(self.parts).astype(np.int64)).astype(kind)
+    def join(self) -> I64:
+        """All lists."""
+        return np.concatenate(self.parts).astype(np.int64)
+
+
+def words(rows: I64, kind: type[np.generic]) -> Array:
+    """Where rows begin."""
+    return (WORDS * rows).astype(kind)
 
 
 def supports(weight: Array, able: Array) -> tuple[I64, list[Array]]:
@@ -130,3 +141,43 @@ def alone(plus: Array, minus: Array, me: I64, bound: I64, start: I64, lists: Lis
     least = np.clip(inverted - bound, 0, wanted.sum(axis=1) + 1)  # active ones with which the neuron fires
     none = np.zeros(count, np.int64)
     return np.stack([me, first, number, least, start, inverted >= least, none, none], axis=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InPlace:
+    """Where the inputs of all jobs stand in the ring of spikes itself, and which rows must be made behind it."""
+
+    row: I64  # (2 * inputs + 1,); row of an input, or from the end, of ZERO_ROW and of inverted inputs
+    made: I64  # (rows, 4): row, first source, end of them, whether it is inverted
+    ends: I64  # (jobs, 2): those that a job makes, for itself alone
+    most: int  # rows that one job makes
+
+
+def in_place(jobs: I64, first_source: I64, sources: I64, used: I64, behind: int, silent: int) -> InPlace:
+    """Inputs of one source stand where that does; rows of several sources, or inverted ones that are used, are made.
+
+    jobs (jobs, 2): first input and end of each; first_source (inputs + 1,); sources: rows; used: entries of lists;
+    behind: the first row that may be made; silent: the row that is never on.
+    """
+    wanted = np.zeros((2, len(first_source) - 1), bool)
+    wanted[0] = np.diff(first_source) != 1
+    wanted[1, ZERO_ROW - 1 - np.unique(used[used < ZERO_ROW])] = True
+    before = np.concatenate([[0], np.cumsum(wanted.sum(axis=0))])
+    own = np.repeat(before[jobs[:, 0]], np.diff(jobs).ravel())  # rows that earlier jobs make
+    target = behind + before[:-1] - own + np.cumsum(wanted, axis=0) - wanted
+    which, inverted = np.nonzero(wanted.T)
+    ends: I64 = before[jobs]
+    return InPlace(
+        row=np.concatenate(
+            [
+                np.where(wanted[0], target[0], np.append(sources, 0)[first_source[:-1]]),
+                target[1, ::-1],
+                [silent],
+            ]
+        ),
+        made=np.stack(
+            [target[inverted, which], first_source[which], first_source[which + 1], inverted], axis=1
+        ),
+        ends=ends,
+        most=int(np.diff(ends).max(initial=0)),
+    )

@@ -3,7 +3,7 @@
 An axon is only a name for the spikes that arrive on it, so axons of one core with the same sources become one
 input row, and a neuron's planes become one integer weight per row. Weights of -1, 0, +1 of memoryless neurons are summed
 as `spikebnn.simulate.lists` says; those of others as sum(x where +1) + sum(1 - x where -1) - const; larger weights go
-bit by bit.
+bit by bit. Where frames stream, rows are read where they stand; in a run of ticks each job gathers those of its inputs.
 
 A spike that carries a number is a row for each of its bits, which weighs that power of two more, beside the row of the
 spike itself, which is counted and weighs nothing.
@@ -25,11 +25,14 @@ from spikebnn.simulate.lists import (
     PADDING,
     SHORT_COLUMNS,
     WORDS,
+    ZERO_ROW,
     Lists,
     against,
     alone,
     fours,
+    in_place,
     supports,
+    words,
 )
 from spikebnn.simulate.wiring import Wiring
 
@@ -40,26 +43,30 @@ SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, BITS, BITS_END = range(8
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
-RESTS, V_FIRST, V_END, WAKES, WAKES_END, FOURS, FOURS_END, SHORTS, SHORTS_END = range(11, 20)
+RESTS, V_FIRST, V_END, WAKES, WAKES_END, FOURS, FOURS_END, SHORTS, SHORTS_END, MADE, MADE_END = range(11, 22)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 20); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
+    job: I64  # (jobs, 22); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
     inputs: I32  # (inputs + 1,); first source of each input, over all jobs
     sources: I32  # (sources, 2): row of a slot and 1 + delay; or row behind the last slot, and 0
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
     neurons: I64  # (neurons, 16); all that are neither in `fours` nor in `shorts`
     segments: I64  # (segments, 3): first in index, number, shift
-    index: Array  # (entries,); words: inputs of the support or the job, rows of zeros behind, then inverted inputs
+    index: Array  # (entries,); words of the inputs of a support, and of zeros behind them
+    row_index: I32  # (entries,); words of the inputs of the job, of zeros, and of inverted inputs
     fours: I32  # four neurons each; columns in `spikebnn.simulate.lists`
     shorts: I32  # neurons that sum one list
     supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
-    near: I32  # (entries,); inputs of a job that are those of a support
+    near: I32  # (entries,); inputs of a job, or rows, that are those of a support
     events: I64  # (groups, 7): first in its index, number, start, per axon event, per synaptic event, spikes, first row
-    spike_index: Array  # (entries,) int32; words of rows, from a core's first neuron on
+    spike_index: I32  # (entries,); words of rows, from a core's first neuron on
+    made: I32  # (rows, 4): row, first source, end of them, whether it is inverted; what no other row is
+    direct: bool  # the rows are those of the ring and behind it; otherwise each job gathers its inputs
+    behind: int  # rows behind the last slot
     iota: Array  # words of rows that follow each other
     wakes: I32  # (groups, 4): first in index, number, start, neurons that hear these inputs
     reads: I64  # (rows,); sum of each output row, by neuron
@@ -130,7 +137,7 @@ class _Build:
     def __init__(self, program: Program, wiring: Wiring, collapsed: bool, watch: Array | None) -> None:
         self.program, self.wiring, self.collapsed, self.watch = program, wiring, collapsed, watch
         self.fed = sources(program, wiring, collapsed)
-        self.lists, self.spike_lists = Lists(), Lists()
+        self.lists, self.row_lists, self.spike_lists = Lists(), Lists(), Lists()
         self.work = self.alike = 0
         many = [int(top).bit_length() if top > 1 else 0 for top in wiring.payload.tolist()]  # bits of numbers
         self.bits = np.concatenate([[0], np.cumsum(many)]).astype(np.int64)
@@ -172,6 +179,11 @@ class _Build:
             merged = np.add.reduceat(merged, np.searchsorted(inverse[by], np.arange(k)), axis=1)
         merged = self._numbers(merged, rows[np.cumsum(many) - many])
         k = merged.shape[1]
+        if self.collapsed:
+            inputs = first_input + np.arange(k)
+            self.row_lists.place = np.concatenate([inputs, np.full(PADDING, ZERO_ROW), -2 - inputs]).astype(
+                np.int32
+            )
         first = dict(self.sizes)
         table, gain = self._parameters(number, some, merged)
         invert, first["shorts"] = self._sums(table, merged, gain)
@@ -179,7 +191,7 @@ class _Build:
         echoes = self._echoes(table, merged, hears)
         self._events(number, some, echoes, start, axon, inverse, k)
         self._wakes(number, some[~echoes], hears[~echoes], k)
-        row = np.zeros(20, np.int64)
+        row = np.zeros(22, np.int64)
         row[[INPUTS, INPUTS_END, INVERT, CORE]] = first_input, first_input + k, invert, number
         row[RESTS] = 0 if self.collapsed else 1 + _rests(core)
         for name, begin, end in (
@@ -219,12 +231,11 @@ class _Build:
         which, shared = supports(weight, quick)
         for k, inputs in enumerate(shared):
             some = np.flatnonzero(which == k)
-            self._alike(
-                weight[np.ix_(some, inputs)] > 0, inputs, weight.shape[1], me[some], bound[some], start[some]
-            )
+            near = -1 if len(inputs) == weight.shape[1] and not self.collapsed else self._near(inputs)
+            self._alike(weight[np.ix_(some, inputs)] > 0, near, me[some], bound[some], start[some])
         one = np.flatnonzero(quick & (which < 0))
         minus = weight[one] < 0
-        rows = alone(weight[one] > 0, minus, me[one], bound[one], start[one], self.lists)
+        rows = alone(weight[one] > 0, minus, me[one], bound[one], start[one], self.row_lists)
         first = self.put("shorts", rows)
         self.work += int(rows[:, 2].sum())
         slow = np.flatnonzero(~quick)
@@ -233,11 +244,16 @@ class _Build:
         self.put("gain", gain[slow])
         return invert or bool(minus.any()), first
 
-    def _alike(self, plus: Array, inputs: Array, all_inputs: int, me: I64, bound: I64, start: I64) -> None:
-        """Neurons that share a support; plus (neurons, inputs of the support), 0/1."""
-        first = -1 if len(inputs) == all_inputs else self.put("near", inputs[:, None])
+    def _near(self, inputs: Array) -> int:
+        """Inputs of the job at hand as those of a support."""
+        place = self.row_lists.place
+        return self.put("near", (inputs if place is None else place[inputs])[:, None])
+
+    def _alike(self, plus: Array, near: int, me: I64, bound: I64, start: I64) -> None:
+        """Neurons that share a support, whose inputs stand at `near`, -1 for all; plus (neurons, inputs), 0/1."""
+        inputs = plus.shape[1]
         begun = [self.sizes["fours"], self.sizes["shorts"]]
-        if len(inputs) >= FOUR:
+        if inputs >= FOUR:
             for value in np.unique(start).tolist():
                 some = np.flatnonzero(start == value)
                 rows = fours(plus[some], me[some], bound[some], value, self.wiring.neurons, self.lists)
@@ -247,10 +263,10 @@ class _Build:
             rows = against(plus, me, bound, start, self.lists)
             self.put("shorts", rows)
             self.work += int(rows[:, 2].sum())
-        self.work += len(inputs)
-        self.alike = max(self.alike, len(inputs))
+        self.work += inputs
+        self.alike = max(self.alike, inputs)
         ends = begun[0], self.sizes["fours"], begun[1], self.sizes["shorts"]
-        self.put("supports", np.array([[first, len(inputs), *ends]]))
+        self.put("supports", np.array([[near, inputs, *ends]]))
 
     def _segments(self, table: Array, weight: Array, slow: I64, small: Array) -> bool:
         """Write how each of the neurons `slow` sums into its row of `table`; whether inverted inputs are read."""
@@ -271,7 +287,7 @@ class _Build:
         pieces = []
         for k in range(0, max(1, wanted.shape[1]), LONGEST):
             row, column = np.nonzero(wanted[:, k : k + LONGEST])
-            first, number = self.lists.put(column + k, np.bincount(row, minlength=len(wanted)), zero)
+            first, number = self.row_lists.put(column + k, np.bincount(row, minlength=len(wanted)), zero)
             pieces.append(np.stack([first, number, shift, owner], axis=1))
             self.work += int(number.sum())
         rows = np.concatenate(pieces)
@@ -374,7 +390,7 @@ class _Build:
             deaf = ~own[first_of].any(axis=1)
             first_of, count = first_of[~deaf], count[~deaf]
             order = np.argsort(count, kind="stable")
-            at, entries = self.lists.add(own[first_of[order]], zero)
+            at, entries = self.row_lists.add(own[first_of[order]], zero)
             start = np.full(len(order), 0 if self.collapsed else value)
             self.put("wakes", np.stack([at, entries, start, count[order]], axis=1))
 
@@ -384,15 +400,14 @@ class _Build:
         """Rows that are counted together: inputs, or spikes (1; 2 for updates too) of neurons from number `neurons` on."""
         for k in range(0, len(rows), LONGEST):
             some = rows[k : k + LONGEST]
-            first, number = (self.spike_lists if spikes else self.lists).put(
-                some, np.array([len(some)]), zero
-            )
+            lists = self.spike_lists if spikes else self.row_lists
+            first, number = lists.put(some, np.array([len(some)]), zero)
             self.put("events", np.array([[first[0], number[0], start, axons, synapses, spikes, neurons]]))
 
     def plan(self) -> Plan:
         """All tables, joined."""
         columns = {name: np.ascontiguousarray(np.concatenate(rows)) for name, rows in self.columns.items()}
-        columns["reads"], columns["near"] = columns["reads"].ravel(), columns["near"].ravel().astype(np.int32)
+        columns["reads"], columns["near"] = columns["reads"].ravel(), columns["near"].ravel()
         sources, neurons = columns["sources"], self.wiring.neurons
         outside = sources[:, 0] >= neurons
         slots = 1 + int(sources[~outside, 1].max(initial=0))
@@ -401,19 +416,30 @@ class _Build:
         sources[number, 0] = neurons - sources[number, 0]
         sources[outside, 0], sources[outside, 1] = slots * rows + which.ravel(), -1
         sources[:, 1] += 1
-        for name in ("sources", "fours", "shorts", "wakes"):
+        jobs, inputs = np.array(self.jobs, np.int64).reshape(-1, 22), np.concatenate(self.ends)
+        row_index, made, extra = self.row_lists.join(), np.zeros((0, 4), np.int64), 0
+        if self.collapsed:
+            ends = jobs[:, [INPUTS, INPUTS_END]]
+            own = in_place(ends, inputs, sources[:, 0], row_index, slots * rows + len(taps), neurons)
+            row_index, columns["near"], made = own.row[row_index], own.row[columns["near"]], own.made
+            jobs[:, [MADE, MADE_END]], extra = own.ends, own.most
+        for name in ("sources", "fours", "shorts", "wakes", "near"):
             columns[name] = columns[name].astype(np.int32)
         last = max(self.alike + PADDING, *(int(part.max(initial=0)) for part in self.lists.parts))
         kind = np.uint16 if WORDS * last < 2**16 else np.int32
         return Plan(
-            job=np.array(self.jobs, np.int64).reshape(-1, 20),
+            job=jobs,
             taps=taps,
-            inputs=np.concatenate(self.ends).astype(np.int32),
+            inputs=inputs.astype(np.int32),
             work=self.work,
             alike=self.alike,
-            index=self.lists.join(kind),
-            spike_index=self.spike_lists.join(np.int32),
-            iota=(WORDS * np.arange(self.alike + PADDING)).astype(kind),
+            index=words(self.lists.join(), kind),
+            row_index=words(row_index, np.int32),
+            spike_index=words(self.spike_lists.join(), np.int32),
+            iota=words(np.arange(self.alike + PADDING), kind),
+            made=made.astype(np.int32),
+            direct=self.collapsed,
+            behind=len(taps) + extra,
             slots=slots,
             rows=rows,
             state=0,
