@@ -24,6 +24,7 @@ from rounds import Spent, Way
 
 from spikebnn.arrays import Array, unpack_bits
 from spikebnn.program import Program
+from spikebnn.simulate import recurrent
 
 COMPILED = "Brian2 cpp_standalone"
 
@@ -158,7 +159,8 @@ def synapse_lists(program: Program) -> tuple[Array, Array, Array, Array]:
 def _built(kept: Path, kind: str, facts: Mapping[str, Any]) -> Path:
     """The folder of a built program; built in a process of its own, as Brian2 has one device."""
     said = json.dumps({"kind": kind, "brian2": version("brian2"), **facts}, sort_keys=True)
-    code = Path(__file__).read_bytes() + (Path(__file__).parent / "nets.py").read_bytes()
+    made = (Path(__file__), Path(__file__).parent / "nets.py", Path(recurrent.__file__))  # who makes what is built
+    code = b"".join(path.read_bytes() for path in made)
     folder = kept / f"brian2-{kind}-{hashlib.sha256(said.encode() + code).hexdigest()[:12]}"
     if not (folder / "facts.json").exists():
         words = [sys.executable, "-W", "ignore", __file__, str(folder), said]
@@ -196,7 +198,6 @@ def _build(folder: Path, facts: Mapping[str, Any]) -> None:
     import brian2 as b2
     from nets import dense
 
-    from spikebnn.simulate.recurrent import recurrent
 
     b2.set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     if facts["kind"] == "dense":
@@ -206,7 +207,7 @@ def _build(folder: Path, facts: Mapping[str, Any]) -> None:
         ticks, wanted = frames + len(layers) - 1, {"v": out.variables["v"]}
     else:
         b2.defaultclock.dt = b2.ms
-        parts, out = _chip(b2, recurrent(facts["cores"], seed=int(facts["seed"])))
+        parts, out = _chip(b2, recurrent.recurrent(facts["cores"], seed=int(facts["seed"])))
         ticks, wanted = facts["ticks"], {"i": out.variables["i"], "t": out.variables["t"]}
     net = b2.Network(*parts)
     if facts["kind"] == "chip":
