@@ -268,12 +268,12 @@ class _Build:
         return first, slots, planes
 
     def _few(self, weight: Array, full: int, place: Array) -> tuple[int, int]:
-        """Weights by neuron, each a row of all inputs at their places in the job's runs."""
+        """Weights by neuron, each a row of all inputs at their places in the job's runs; a multiple of eight rows."""
         wide = int(place.max(initial=-1)) // (64 * BLOCK) + 1
         parts = []
         for own, shift, sign in _parts(weight, full):
-            rows = np.zeros((len(own), 64 * BLOCK * wide), bool)
-            rows[:, place] = own
+            rows = np.zeros((-(-len(own) // 8) * 8, 64 * BLOCK * wide), bool)
+            rows[: len(own), place] = own
             parts.append((rows, shift, sign))
         return self._segments(parts)
 

@@ -124,45 +124,64 @@ def add_bits(typing, numbers, first, word, more):
     return types.void(numbers, types.int64, types.uint64, types.boolean), make
 
 
+def _shared(b, left, first, right, starts, many):
+    """For each of `starts`, a row of word counts: the bits that `many` words from there on share with those from `first`."""
+    totals = [cgutils.alloca_once_value(b, ir.Constant(ROW, [0] * WORDS)) for _ in starts]
+    for total in totals:
+        b.store(ir.Constant(ROW, [0] * WORDS), total)
+
+    def read(data, word):
+        value = b.load(b.bitcast(b.gep(data, [word]), ROW.as_pointer()))
+        value.align = 64
+        return value
+
+    name = "llvm.ctpop.v8i64"
+    count = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ROW, [ROW]), name)
+    with cgutils.for_range_slice(b, ir.Constant(I64, 0), many, ir.Constant(I64, WORDS)) as (k, _):
+        own = read(left, b.add(first, k))
+        for total, start in zip(totals, starts):
+            both = b.and_(own, read(right, b.add(start, k)))
+            b.store(b.add(b.load(total), b.call(count, [both])), total)
+    return [b.load(total) for total in totals]
+
+
 @intrinsic
 def common(typing, a, at, b, to, many):
     """How many bits two runs of `many` words share; both aligned, many a multiple of 8."""
 
     def make(context, builder, signature, args):
         left, right = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 2))
-        total = cgutils.alloca_once_value(builder, ir.Constant(ROW, [0] * WORDS))
-        place = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
-        builder.store(ir.Constant(ROW, [0] * WORDS), total)
-        builder.store(ir.Constant(I64, 0), place)
-        test, body, after = (
-            builder.append_basic_block(name) for name in ("common.test", "common.body", "common.after")
-        )
-        builder.branch(test)
-        builder.position_at_end(test)
-        k = builder.load(place)
-        builder.cbranch(builder.icmp_signed("<", k, args[4]), body, after)
-        builder.position_at_end(body)
-        pair = []
-        for data, first in ((left, args[1]), (right, args[3])):
-            value = builder.load(
-                builder.bitcast(builder.gep(data, [builder.add(first, k)]), ROW.as_pointer())
-            )
-            value.align = 64
-            pair.append(value)
-        kind = ir.FunctionType(ROW, [ROW])
-        name = "llvm.ctpop.v8i64"
-        count = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        found = builder.call(count, [builder.and_(*pair)])
-        builder.store(builder.add(builder.load(total), found), total)
-        builder.store(builder.add(k, ir.Constant(I64, WORDS)), place)
-        builder.branch(test)
-        builder.position_at_end(after)
-        kind = ir.FunctionType(I64, [ROW])
-        name = "llvm.vector.reduce.add.v8i64"
+        found = _shared(builder, left, args[1], right, [args[3]], args[4])
+        kind, name = ir.FunctionType(I64, [ROW]), "llvm.vector.reduce.add.v8i64"
         reduce = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        return builder.call(reduce, [builder.load(total)])
+        return builder.call(reduce, found)
 
     return types.int64(a, types.int64, b, types.int64, types.int64), make
+
+
+@intrinsic
+def common_eight(typing, a, at, b, to, stride, many, out):
+    """Add to out[n], n < 8, how many bits `many` words of a from `at` on share with those of b from to + n * stride on."""
+
+    def make(context, builder, signature, args):
+        left, right, target = (
+            context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 2, 6)
+        )
+        starts = [builder.add(args[3], builder.mul(args[4], ir.Constant(I64, n))) for n in range(8)]
+        found = _shared(builder, left, args[1], right, starts, args[5])
+        even, odd = (ir.Constant(ir.VectorType(I32, 8), list(range(k, 16, 2))) for k in (0, 1))
+        while len(found) > 1:  # neighbours are added, those of two rows side by side
+            found = [
+                builder.add(builder.shuffle_vector(x, y, even), builder.shuffle_vector(x, y, odd))
+                for x, y in zip(found[::2], found[1::2])
+            ]
+        place = builder.bitcast(target, ROW.as_pointer())
+        old = builder.load(place)
+        old.align = 64
+        builder.store(builder.add(old, found[0]), place).align = 64
+        return context.get_dummy_value()
+
+    return types.void(a, types.int64, b, types.int64, types.int64, types.int64, out), make
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -254,29 +273,46 @@ def _read(planes, to, width, numbers, lane):
 
 @nb.njit(nogil=True, boundscheck=False)
 def _few(
-    first, end, signals, words, j, job, segments, weights, low, runs, masks, numbers, many, reads, sums, read
+    first,
+    end,
+    signals,
+    words,
+    j,
+    job,
+    segments,
+    weights,
+    low,
+    runs,
+    masks,
+    planes,
+    numbers,
+    many,
+    reads,
+    sums,
+    read,
 ):
     """A job of few neurons: each counts what it shares with the inputs; many: how many inputs are active."""
-    out = job[j, 6]
+    out, neurons = job[j, 6], job[j, 18]
     for f in range(first, end):
         here = f * words
         arrived, wide = np.int64(0), np.int64(0)
         for e in range(job[j, 20], job[j, 21]):
             arrived += common(signals, here + runs[e, 0], masks, runs[e, 1], runs[e, 2])
             wide += runs[e, 2]
-        fired = np.uint64(0)
-        for n in range(job[j, 18]):
-            total = low[job[j, 8] + n]
-            if job[j, 11]:
-                total -= arrived
-            for s in range(job[j, 4], job[j, 5]):
-                shared, at = np.int64(0), segments[s, 0] + n * wide
+        for n in range(neurons):
+            numbers[n] = low[job[j, 8] + n] - (arrived if job[j, 11] else 0)
+        for s in range(job[j, 4], job[j, 5]):
+            for n in range(0, neurons, 8):
+                store(planes, 0, every(np.int64(0)))
+                at = segments[s, 0] + n * wide
                 for e in range(job[j, 20], job[j, 21]):
-                    shared += common(signals, here + runs[e, 0], weights, at, runs[e, 2])
+                    common_eight(signals, here + runs[e, 0], weights, at, wide, runs[e, 2], planes)
                     at += runs[e, 2]
-                total += segments[s, 2] * (shared << segments[s, 1])
-            fired |= np.uint64(total >= 0) << np.uint64(n)
-            numbers[n] = total
+                for k in range(min(8, neurons - n)):
+                    numbers[n + k] += segments[s, 2] * (np.int64(planes[k]) << segments[s, 1])
+        fired = np.uint64(0)
+        for n in range(neurons):
+            fired |= np.uint64(numbers[n] >= 0) << np.uint64(n)
         signals[here + out] = fired
         many[0, f - first] = arrived
         if read:
@@ -437,8 +473,8 @@ def follow(bits, table, spike_counts, axon_counts, synapse_counts, update_counts
             _join(first, end, signals, words, joins, joined, job[j, 2], job[j, 3])
             if job[j, 19]:
                 _few(
-                    first, end, signals, words, j, job, segments, weights, low, runs, masks, numbers, many, reads,
-                    sums, read,
+                    first, end, signals, words, j, job, segments, weights, low, runs, masks, planes, numbers, many,
+                    reads, sums, read,
                 )  # fmt: skip
             else:
                 _list(
