@@ -31,7 +31,7 @@ from spikebnn.simulate.wiring import Wiring
 ALONE = 4  # frames up to which nothing is prepared for many
 FEW = 160  # frames up to which a block of 512 is not worth its while
 COURSE_BYTES = 1 << 30  # memory that the tables for following events may take
-MOST = 8  # blocks of 512 frames in one call
+MOST, PARTS = 8, 8  # blocks of 512 frames in one call, and calls for each thread
 SAMPLE = 8  # frames on which the work of following is looked at
 # Nanoseconds, measured on dense and convolutional programs: a block of 512 frames has the rows that it adds and its neurons;
 # a frame that is followed, the rows that its events add, blocks of 512 neurons, and jobs.
@@ -63,7 +63,7 @@ class Streamed:
             spikes.append(first)
             if done < len(bits) and PER_EVENT * added / done + self._rest() < self._block():
                 way = self._follow
-        at_once = LANES * max(1, min(MOST, (len(bits) - done) // (LANES * 4 * self.threads)))
+        at_once = LANES * max(1, min(MOST, (len(bits) - done) // (LANES * PARTS * self.threads)))
         if out.record:
             at_once = LANES
         parts = [slice(k, min(k + at_once, len(bits))) for k in range(done, len(bits), at_once)]
