@@ -73,7 +73,7 @@ def agrees(program: Program, bits: np.ndarray, threads: int = 1) -> None:
     made = session(program, threads)
     found = [made.frames(bits, True), made.frames(bits)]
     if made.streaming and bits.shape[1] == 1 and len(bits):
-        follow = () if made.wiring.numbers else (made.streamed._follow,)  # followers know bits only
+        follow = (made.streamed._follow,) if made.streamed._may_follow(1) else ()
         for way in (*follow, made.streamed._side_by_side):
             out = Out(len(bits), len(program.cores), program, made.wiring, True)
             spikes = [
@@ -268,6 +268,16 @@ def test_a_membrane_of_more_than_31_bits_is_exact() -> None:
     got = session(grower).ticks(drive, np.array([0, 0]))
     np.testing.assert_array_equal(got.membranes[1, :, 1], 2**29 * np.arange(1, 41))
     agrees(grower, np.ones((40, 1, 1), np.uint8))
+
+
+@pytest.mark.parametrize("count", [1, 70])
+@pytest.mark.parametrize("scale", [2**27, 2**28, 2**30, -(2**30), 2**31 - 1])
+def test_sums_of_more_than_31_bits_are_exact_where_frames_stream(count: int, scale: int) -> None:
+    core = one_core(np.full((count, 3), scale), np.arange(count) - 1)
+    bits = np.array([[[1, 1, 1]], [[0, 1, 0]], [[0, 0, 0]]], np.uint8)
+    for program in (single(core, 3), unread(core, 3)):
+        assert session(program).streaming
+        agrees(program, bits)
 
 
 def test_widths_follow_from_what_a_run_can_reach() -> None:

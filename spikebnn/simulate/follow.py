@@ -79,13 +79,20 @@ def follow(program: Program, wiring: Wiring) -> Course:
 def course_fits(program: Program, wiring: Wiring, most: int) -> bool:
     """Whether a course can be had: the words of a job's rows have 16 bits, and the weights take at most so many bytes.
 
-    They are rows of 512 neurons for every axon, of two signs and each power of two.
+    They are rows of 512 neurons for every axon, of two signs and each power of two. Sums have at most 30 bits.
     """
-    size = 0
+    size = reach = 0
     for core in program.cores:
+        scales = [
+            (plane.stop - plane.start) * int(np.abs(plane.scale.astype(np.int64)).max(initial=0))
+            for plane in core.planes
+        ]
+        reach = max(reach, sum(scales))
         largest = max((int(np.abs(plane.scale).max(initial=0)) for plane in core.planes), default=0)
         size += 2 * largest.bit_length() * core.axons * -(-core.neurons // (64 * BLOCK)) * 8 * BLOCK
-    return size <= most and max((core.axons for core in program.cores), default=0) <= MOST_ROWS
+    return (
+        size <= most and reach < 2**30 and max((core.axons for core in program.cores), default=0) <= MOST_ROWS
+    )
 
 
 @dataclass(slots=True, eq=False)
