@@ -38,7 +38,7 @@ def mapped(network, options, target, recipe):
     return folded, program
 
 
-@pytest.mark.parametrize("part", [*range(4), *(pytest.param(k, marks=pytest.mark.more) for k in range(4, 12))])
+@pytest.mark.parametrize("part", [*range(8), *(pytest.param(k, marks=pytest.mark.more) for k in range(8, 12))])
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31), order=st.sampled_from(["raster", "hilbert"]),
@@ -70,7 +70,7 @@ def test_torch_equals_the_slow_twin_equals_the_bit_packed_engine(part, drawn, ta
         assert np.allclose(scores, want, rtol=1e-5, atol=20 * program.decoder.tolerance)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(drawn=networks(), target=mapper_targets(), seed=st.integers(0, 2**31))
 def test_verify_calls_an_honest_program_equal(drawn, target, seed):
     network, options = drawn
