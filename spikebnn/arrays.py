@@ -28,9 +28,7 @@ def door(array: ArrayLike, dtype: DTypeLike, *shape: int | None) -> Array:
     out: Array = np.ascontiguousarray(given, dtype=dtype).reshape(given.shape)
     if out.dtype != given.dtype and not np.array_equal(out, given):
         raise ValueError(f"values of {given.dtype} do not fit {out.dtype}")
-    if shape and (
-        out.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, out.shape, strict=True))
-    ):
+    if shape and (out.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, out.shape, strict=True))):
         raise ValueError(f"shape {out.shape} where {shape} is wanted")
     if out is given or out.base is not None:
         out = out.copy() if out.flags.writeable else out
@@ -73,8 +71,6 @@ def distinct(bits: Array) -> tuple[I64, I64, I64]:
     packed = np.packbits(np.asarray(bits, dtype=bool), axis=1)
     if not packed.shape[1]:
         packed = np.zeros((len(bits), 1), np.uint8)
-    whole = (
-        np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
-    )  # one value a row: compared as bytes
+    whole = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()  # one value a row: compared as bytes
     _, first, which, count = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
     return first, count, which.ravel()

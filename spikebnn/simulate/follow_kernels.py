@@ -36,6 +36,7 @@ from spikebnn.simulate.rows import (
     load,
     lowest,
     ones,
+    put,
     spread,
     store,
     store_anywhere,
@@ -112,13 +113,7 @@ def add_bits(typing, numbers, first, word, more):
             byte = b.trunc(b.lshr(args[2], ir.Constant(I64, 8 * k)), ir.IntType(8))
             value = b.zext(b.bitcast(byte, ir.VectorType(ir.IntType(1), 8)), ROW)
             place = b.bitcast(b.gep(data, [b.add(args[1], ir.Constant(I64, 8 * k))]), ROW.as_pointer())
-            with b.if_else(args[3]) as (add, put):
-                with add:
-                    old = b.load(place)
-                    old.align = 8
-                    b.store(b.add(old, value), place).align = 8
-                with put:
-                    b.store(value, place).align = 8
+            put(b, value, place, args[3], 8)
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64, types.uint64, types.boolean), make
@@ -273,24 +268,8 @@ def _read(planes, to, width, numbers, lane):
 
 @nb.njit(nogil=True, boundscheck=False)
 def _few(
-    first,
-    end,
-    signals,
-    words,
-    j,
-    job,
-    segments,
-    weights,
-    low,
-    runs,
-    masks,
-    planes,
-    numbers,
-    many,
-    reads,
-    sums,
-    read,
-):
+    first, end, signals, words, j, job, segments, weights, low, runs, masks, planes, numbers, many, reads, sums, read
+):  # fmt: skip
     """A job of few neurons: each counts what it shares with the inputs; many: how many inputs are active."""
     out, neurons = job[j, 6], job[j, 18]
     for f in range(first, end):

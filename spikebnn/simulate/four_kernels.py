@@ -207,22 +207,8 @@ def depth(size):
 
 @nb.njit(nogil=True, boundscheck=False)
 def by_fours(
-    fours,
-    first,
-    end,
-    deep,
-    silent,
-    tick,
-    period,
-    frames,
-    rows,
-    index,
-    planes,
-    ring,
-    here,
-    valid,
-    neuron_spikes,
-):
+    fours, first, end, deep, silent, tick, period, frames, rows, index, planes, ring, here, valid, neuron_spikes
+):  # fmt: skip
     """Fire the neurons of fours[first:end], of one support, into the slot `here`; rows are the support's inputs."""
     held0 = held1 = held2 = held3 = np.int64(1) << 40
     kind = -1

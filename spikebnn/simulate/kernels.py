@@ -183,22 +183,8 @@ def _support(taps, first, size, rows, near, iota, planes):
 
 @nb.njit(nogil=True, boundscheck=False)
 def _by_lists(
-    shorts,
-    first,
-    end,
-    deep,
-    silent,
-    tick,
-    period,
-    frames,
-    rows,
-    index,
-    planes,
-    ring,
-    here,
-    valid,
-    neuron_spikes,
-):
+    shorts, first, end, deep, silent, tick, period, frames, rows, index, planes, ring, here, valid, neuron_spikes
+):  # fmt: skip
     """Fire memoryless neurons that each sum one list, by itself or against the sum of a support."""
     none, all_ones = every(np.int64(0)), every(np.int64(-1))
     for n in range(first, end):

@@ -400,6 +400,17 @@ def count_there(rows, index, first, number, out, to):
     return count_here(rows, index, first, number, out, to)
 
 
+def put(b, value, place, more, align):
+    """Store a vector, added to what stands there if `more`."""
+    with b.if_else(more) as (add, write):
+        with add:
+            old = b.load(place)
+            old.align = align
+            b.store(b.add(old, value), place).align = align
+        with write:
+            b.store(value, place).align = align
+
+
 @intrinsic
 def _spread_word(typing, planes, at, many, numbers, lane, shift, more):
     """Put into numbers[lane : lane + 64] the sum of 2 ** (k + shift) over the `many` planes k < 8 whose bit is set.
@@ -429,13 +440,7 @@ def _spread_word(typing, planes, at, many, numbers, lane, shift, more):
             value = b.shl(b.zext(b.shuffle_vector(found, none, picks), ROW32), by)
             place = b.gep(target, [b.add(args[4], ir.Constant(I64, part))])
             place = b.bitcast(place, ROW32.as_pointer())
-            with b.if_else(args[6]) as (add, put):
-                with add:
-                    old = b.load(place)
-                    old.align = 4
-                    b.store(b.add(old, value), place).align = 4
-                with put:
-                    b.store(value, place).align = 4
+            put(b, value, place, args[6], 4)
         return context.get_dummy_value()
 
     kinds = types.int64, types.int64, numbers, types.int64, types.int64, types.boolean
