@@ -14,11 +14,12 @@ Pack = Callable[[Array, int, Array, Array], None]
 class Inlet:
     """Packs the lines of each tick, and puts them into the rows of those that hear them, when they do."""
 
-    def __init__(self, taps: I64, lines: int, rows: U64, packed: U64, pack: Pack) -> None:
-        """Row k of `rows` (taps, 8) is line taps[k, 0], taps[k, 1] ticks later; `packed` has 8 words for each line."""
+    def __init__(self, taps: I64, lines: int, rows: U64, pack: Pack) -> None:
+        """Row k of `rows` (taps, 8) is line taps[k, 0], taps[k, 1] ticks later."""
         self.rows, self.lines, self.pack = rows, lines, pack
-        self.square: U64 = aligned(64, np.uint64)
-        self.packed = packed.reshape(-1, 8)
+        room = -(-lines // 64) * 64  # `pack` works on so many lines at once
+        self.squares: U64 = aligned(room, np.uint64)
+        self.packed: U64 = aligned(8 * room, np.uint64).reshape(-1, 8)
         steady = taps[:, 0] >= lines
         rows[steady] = np.uint64(2**64 - 1)
         self.taps: dict[int, tuple[I64, I64]] = {}  # delay: lines in rising order, their rows
@@ -38,7 +39,7 @@ class Inlet:
         many = lines.shape[1]
         eights = by_eights(lines)
         if eights.any():
-            self.pack(eights, many, self.square, self.packed.reshape(-1))
+            self.pack(eights, many, self.squares, self.packed.reshape(-1))
             if 0 in self.taps:
                 line, own = self.taps[0]
                 heard = line < many

@@ -407,7 +407,7 @@ def _move(counts, first, lanes, out):
 
 
 def _frames(
-    eights, many, first, end, square, packed, line_rows, lines,
+    eights, many, first, end, squares, packed, line_rows, lines,
     jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
     backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
     events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
@@ -427,7 +427,7 @@ def _frames(
         synapse_counts[:] = 0
         update_counts[:] = 0
         sums[:] = 0
-        _pack(eights[block : block + lanes], many, square, packed)
+        _pack(eights[block : block + lanes], many, squares, packed)
         for k in range(len(lines)):
             if lines[k] < many:
                 store(line_rows, 8 * k, load(packed, 8 * lines[k]))

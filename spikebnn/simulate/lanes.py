@@ -37,8 +37,7 @@ class State:
         inputs = int(np.diff(plan.job[:, :2], axis=1).max(initial=0))
         self.ring = aligned((plan.slots * plan.rows + plan.behind) * 8, np.uint64)
         self.outside = self.ring[plan.slots * plan.rows * 8 :][: 8 * len(plan.taps)]
-        packed = aligned(8 * (wiring.lines + 8), np.uint64)
-        self.inlet = Inlet(plan.taps, wiring.lines, self.outside.reshape(-1, 8), packed, kernels[1])
+        self.inlet = Inlet(plan.taps, wiring.lines, self.outside.reshape(-1, 8), kernels[1])
         self.awake = np.zeros(len(plan.job) + 1, np.int64)
         self.rows = aligned(8 * (2 * inputs + PADDING), np.uint64)
         self.near = aligned(8 * (plan.alike + PADDING), np.uint64)
@@ -83,7 +82,7 @@ class State:
         """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, into `out`."""
         lines = self.plan.taps[:, 0]
         self.kernels[2](
-            eights, many, first, end, aligned(64, np.uint64), self.inlet.packed.reshape(-1), self.outside, lines,
+            eights, many, first, end, self.inlet.squares, self.inlet.packed.reshape(-1), self.outside, lines,
             *self._tables(aligned(8, np.uint64), reads), *out.counts, out.sums,
         )  # fmt: skip
 

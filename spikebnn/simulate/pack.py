@@ -34,12 +34,15 @@ def bit_of(typing, words, first, mask):
 
 
 @intrinsic
-def turn(typing, square):
-    """Turn 64 x 64 bits over: bit k of word n becomes bit n of word k; the 64 words are 64-byte aligned."""
+def turn(typing, squares, first, out, to):
+    """Turn 64 x 64 bits over: bit k of word n of squares[first:], which is 64-byte aligned, is bit n of out[to + 8 * k]."""
 
     def make(context, builder, signature, args):
         b, kind = builder, ir.VectorType(ir.IntType(64), 8)
-        data = context.make_array(signature.args[0])(context, b, args[0]).data
+        data, target = (
+            b.gep(context.make_array(signature.args[k])(context, b, args[k]).data, [args[k + 1]])
+            for k in (0, 2)
+        )
         index = ir.IntType(32)
 
         def place(k):
@@ -74,38 +77,37 @@ def turn(typing, square):
                 partner = b.shuffle_vector(value[k], value[k], order)
                 moved = b.call(rotate, [partner, partner, by])
                 value[k] = b.or_(b.and_(value[k], own), b.and_(moved, other))
-        for k in range(8):
-            b.store(value[k], place(k)).align = 64
+        for k in range(64):
+            word = b.extract_element(value[k // 8], ir.Constant(index, k % 8))
+            b.store(word, b.gep(target, [ir.Constant(ir.IntType(64), 8 * k)]))
         return context.get_dummy_value()
 
-    return types.void(square), make
+    return types.void(squares, types.int64, out, types.int64), make
 
 
-def pack(eights, many, square, out):
+def pack(eights, many, squares, out):
     """0/1 bytes (lanes, rows) by eights, at most 512 lanes, as rows of 512 bits: out[8 * row + lane // 64], bit lane % 64.
 
-    `square` is room for 64 aligned words.
+    `squares`, aligned, has room for a word of every row, and `out` for all rows, up to a multiple of 64 of them; what
+    comes in the places behind `many` means nothing.
     """
     lanes, wide = eights.shape
     flat = eights.reshape(-1)
+    whole, words = many >> 6, (many + 63) >> 6
     gather = np.uint64(0x0102040810204080)  # moves bit 0 of byte k to bit 56 + k
     for block in range(8):
-        here, some = min(lanes, 64 * block), min(lanes, 64 * block + 64) - min(lanes, 64 * block)
-        for first in range(0, many, 64):
-            words = min(8, (many - first + 7) >> 3)
-            if some == 0:
-                square[:] = 0
-            else:
-                for lane in range(some):
-                    at = (here + lane) * wide + (first >> 3)
-                    if words == 8:
-                        square[lane] = bit_of(flat, at, np.uint8(1))
-                    else:
-                        value = np.uint64(0)
-                        for word in range(words):
-                            value |= ((flat[at + word] * gather) >> np.uint64(56)) << np.uint64(8 * word)
-                        square[lane] = value
-                square[some:] = 0
-                turn(square)
-            for row in range(min(64, many - first)):
-                out[8 * (first + row) + block] = square[row]
+        here = min(lanes, 64 * block)
+        some = min(lanes, here + 64) - here
+        for lane in range(some):
+            at = (here + lane) * wide
+            for word in range(whole):
+                squares[64 * word + lane] = bit_of(flat, at + 8 * word, np.uint8(1))
+            if whole < words:
+                value = np.uint64(0)
+                for k in range(8 * whole, (many + 7) >> 3):
+                    value |= ((flat[at + k] * gather) >> np.uint64(56)) << np.uint64(8 * (k - 8 * whole))
+                squares[64 * whole + lane] = value
+        for word in range(words):
+            if some < 64:
+                squares[64 * word + some : 64 * word + 64] = 0
+            turn(squares, 64 * word, out, 512 * word + block)
