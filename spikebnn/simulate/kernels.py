@@ -37,6 +37,7 @@ from spikebnn.simulate.rows import (
     store,
     wide,
 )
+from spikebnn.simulate.transpose import turn_numbers
 
 AHEAD = 24  # rows that are fetched before they are gathered
 
@@ -397,13 +398,21 @@ _one_tick, _pack = (nb.njit(nogil=True, boundscheck=False)(kernel) for kernel in
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _move(counts, first, lanes, out):
-    """Write counts (cores, 512) of a block to those of its frames, out (frames, cores), by squares that a cache holds."""
-    for left in range(0, len(counts), 8):
-        for top in range(0, lanes, 8):
-            for lane in range(top, min(top + 8, lanes)):
-                for core in range(left, min(left + 8, len(counts))):
-                    out[first + lane, core] = counts[core, lane]
+def _move(numbers, first, lanes, out, more):
+    """Write numbers (columns, 512) of a block to those of its frames, out (frames, columns); or add them, if `more`."""
+    columns = len(numbers)
+    source, to = numbers.reshape(-1), out.reshape(-1)
+    for left in range(0, columns, 8):
+        many = min(8, columns - left)
+        for top in range(0, lanes & -8, 8):
+            last = 512 * (columns - 1) + top
+            turn_numbers(
+                source, 512 * left + top, 512, last, to, columns * (first + top) + left, columns, many, more
+            )
+        for lane in range(lanes & -8, lanes):
+            for column in range(left, left + many):
+                old = out[first + lane, column] if more else 0
+                out[first + lane, column] = old + numbers[column, lane]
 
 
 def _frames(
@@ -437,13 +446,11 @@ def _frames(
             events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
             neuron_spikes,
         )  # fmt: skip
-        _move(spike_counts[0], block, lanes, out_spikes)
-        _move(axon_counts[0], block, lanes, out_axons)
-        _move(synapse_counts[0], block, lanes, out_synapses)
-        _move(update_counts[0], block, lanes, out_updates)
-        for number in range(len(sums[0])):
-            for lane in range(lanes):
-                out_sums[block + lane, number] += sums[0, number, lane]
+        _move(spike_counts[0], block, lanes, out_spikes, False)
+        _move(axon_counts[0], block, lanes, out_axons, False)
+        _move(synapse_counts[0], block, lanes, out_synapses, False)
+        _move(update_counts[0], block, lanes, out_updates, False)
+        _move(sums[0], block, lanes, out_sums, True)
 
 
 def compiled() -> tuple[Any, ...]:

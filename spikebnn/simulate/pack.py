@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from spikebnn.simulate.transpose import turn
+
 
 @intrinsic
 def bit_of(typing, words, first, mask):
@@ -31,58 +33,6 @@ def bit_of(typing, words, first, mask):
         )
 
     return types.uint64(words, types.int64, types.uint8), make
-
-
-@intrinsic
-def turn(typing, squares, first, out, to):
-    """Turn 64 x 64 bits over: bit k of word n of squares[first:], which is 64-byte aligned, is bit n of out[to + 8 * k]."""
-
-    def make(context, builder, signature, args):
-        b, kind = builder, ir.VectorType(ir.IntType(64), 8)
-        data, target = (
-            b.gep(context.make_array(signature.args[k])(context, b, args[k]).data, [args[k + 1]])
-            for k in (0, 2)
-        )
-        index = ir.IntType(32)
-
-        def place(k):
-            return b.bitcast(b.gep(data, [ir.Constant(ir.IntType(64), 8 * k)]), kind.as_pointer())
-
-        def all_of(word):
-            return ir.Constant(kind, [word] * 8)
-
-        value = []
-        for k in range(8):
-            value.append(b.load(place(k)))
-            value[-1].align = 64
-        # in each step, the words that are `apart` exchange their bits that are as far apart
-        low = {32: 0x00000000FFFFFFFF, 16: 0x0000FFFF0000FFFF, 8: 0x00FF00FF00FF00FF, 4: 0x0F0F0F0F0F0F0F0F,
-               2: 0x3333333333333333, 1: 0x5555555555555555}  # fmt: skip
-        for apart in (32, 16, 8):
-            for k in range(8):
-                if not k & apart // 8:
-                    n = k + apart // 8
-                    swapped = b.and_(b.xor(b.lshr(value[k], all_of(apart)), value[n]), all_of(low[apart]))
-                    value[n] = b.xor(value[n], swapped)
-                    value[k] = b.xor(value[k], b.shl(swapped, all_of(apart)))
-        rotate_kind = ir.FunctionType(kind, [kind, kind, kind])
-        name = "llvm.fshl.v8i64"
-        rotate = b.module.globals.get(name) or ir.Function(b.module, rotate_kind, name)
-        for apart in (4, 2, 1):
-            order = ir.Constant(ir.VectorType(index, 8), [k ^ apart for k in range(8)])
-            by = ir.Constant(kind, [64 - apart if k & apart else apart for k in range(8)])
-            own = ir.Constant(kind, [low[apart] << apart if k & apart else low[apart] for k in range(8)])
-            other = ir.Constant(kind, [low[apart] if k & apart else low[apart] << apart for k in range(8)])
-            for k in range(8):
-                partner = b.shuffle_vector(value[k], value[k], order)
-                moved = b.call(rotate, [partner, partner, by])
-                value[k] = b.or_(b.and_(value[k], own), b.and_(moved, other))
-        for k in range(64):
-            word = b.extract_element(value[k // 8], ir.Constant(index, k % 8))
-            b.store(word, b.gep(target, [ir.Constant(ir.IntType(64), 8 * k)]))
-        return context.get_dummy_value()
-
-    return types.void(squares, types.int64, out, types.int64), make
 
 
 def pack(eights, many, squares, out):
