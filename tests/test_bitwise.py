@@ -103,7 +103,7 @@ def test_any_number_of_neurons_side_by_side_is_exact(count: int, inputs: int) ->
 @pytest.mark.parametrize("inputs", [3, 15, 17, 95, 97, 110, 300, 1023, 2031])
 @pytest.mark.parametrize("count", [1, 3, 4, 6, 70, 530])
 def test_neurons_that_hear_the_same_and_are_not_read_are_exact(count: int, inputs: int) -> None:
-    """By fours, by one list each, and by 512 side by side, with thresholds in and far out of reach."""
+    """By fours and fives, by one list each, and by 512 side by side, with thresholds in and far out of reach."""
     rng = np.random.default_rng(count * inputs)
     dense = rng.choice([-1, 1], (count, inputs))
     patches = (rng.random((1 + count // 5, inputs)) < 0.6)[rng.integers(0, 1 + count // 5, count)]
@@ -132,11 +132,14 @@ def test_neurons_that_hear_the_same_are_silent_where_nothing_arrives(count: int,
         np.testing.assert_array_equal(got.membranes, want.membranes)
 
 
-@pytest.mark.parametrize("four", [1, 10**6])
-def test_small_programs_are_exact_by_fours_and_by_lists(four: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("four", "five"), [(1, 10**6), (1, 1), (10**6, 10**6)])
+def test_small_programs_are_exact_by_fours_by_fives_and_by_lists(
+    four: int, five: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ways of large layers, forced upon small programs with state, delays and windows of many ticks."""
     monkeypatch.setattr(lists, "SHARED", (1, 1))
     monkeypatch.setattr(lowering, "FOUR", four)
+    monkeypatch.setattr(lowering, "FIVE", five)
 
     @settings(max_examples=150, deadline=None)
     @given(program=program_any(), seed=st.integers(0, 99), density=st.sampled_from([0.05, 0.3, 0.8]))
@@ -147,6 +150,24 @@ def test_small_programs_are_exact_by_fours_and_by_lists(four: int, monkeypatch: 
         np.testing.assert_array_equal(got.spikes, want.spikes)
 
     law()
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 31, 32, 63, 64, 255, 256, 700])
+@pytest.mark.parametrize("many", [4, 5])
+def test_groups_with_classes_of_any_size_are_exact(many: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One class is large, all of its inputs are on or off, and thresholds lie where sums do and far beyond them."""
+    monkeypatch.setattr(lowering, "FIVE", 1 if many == 5 else 10**6)
+    rng = np.random.default_rng(size)
+    for pattern in (2**many - 1, 0, 6, 2 ** (many - 1)):
+        sign = 2 * (pattern >> np.arange(3 * many + 1) % many & 1) - 1
+        rest = rng.choice([-1, 1], (len(sign), 100))
+        weight = np.concatenate([np.tile(sign[:, None], size), rest], axis=1)
+        inputs = size + 100
+        for threshold in (rng.integers(-9, 9, len(sign)), rng.integers(-2, 3, len(sign)) * inputs, sign * size):
+            program = unread(one_core(weight, threshold), inputs)
+            bits = program_bits(program, 0, 9, 0.5)
+            bits[0], bits[1], bits[2:5, 0, :size], bits[5:7, 0, :size] = 0, 1, 1, 0
+            agrees(program, bits)
 
 
 @settings(max_examples=120, deadline=None)

@@ -1,8 +1,8 @@
 """Machine code for one tick of 512 streams side by side: a neuron's spikes are one row of 512 bits.
 
 No kernel uses `parallel=`, which Numba's cache on disk cannot tell apart; they release the GIL and threads call them.
-That cache notices a change of the file that a kernel stands in, and of no other: touch this one after a change of rows.py
-or four_kernels.py.
+That cache notices a change of the file that a kernel stands in, and of no other: touch this one after a change of rows.py,
+group_kernels.py or level_kernels.py.
 """
 
 # mypy: ignore-errors
@@ -14,8 +14,9 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from spikebnn.simulate.four_kernels import DEEP, LEVELS_AT, SUPPORT_AT, by_fours, depth, level
-from spikebnn.simulate.lists import LONGEST
+from spikebnn.simulate.group_kernels import by_fives, by_fours
+from spikebnn.simulate.level_kernels import DEEP, LEVEL_AT, SUPPORT_AT, depth, level
+from spikebnn.simulate.lists import LONGEST, Columns
 from spikebnn.simulate.pack import pack
 from spikebnn.simulate.rows import (
     both,
@@ -40,6 +41,7 @@ from spikebnn.simulate.rows import (
 from spikebnn.simulate.transpose import turn_numbers
 
 AHEAD = 24  # rows that are fetched before they are gathered
+(FOURS, FOURS_END), (FIVES, FIVES_END) = ((at.me, at.bound) for at in map(Columns, (4, 5)))  # columns of neurons
 
 
 @nb.njit(nogil=True, boundscheck=False)
@@ -66,20 +68,23 @@ def _silent(j, ring, rows, awake, backs, job, inputs, sources):
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _hush(j, ring, here, job, neurons, fours, shorts, supports):
+def _hush(j, ring, here, job, neurons, fours, fives, shorts, supports):
     """No neuron of a job fires."""
     zero = every(np.int64(0))
     for n in range(job[j, 2], job[j, 3]):
         store(ring, here + 8 * neurons[n, 0], zero)
         for row in range(neurons[n, 14], neurons[n, 15]):
             store(ring, here + 8 * row, zero)
-    for q in range(job[j, 16], job[j, 17]):
-        for k in range(19, 23):
-            store(ring, here + 8 * np.int64(fours[q, k]), zero)
-    for n in range(job[j, 18], job[j, 19]):
+    for n in range(job[j, 16], job[j, 17]):
         store(ring, here + 8 * np.int64(shorts[n, 0]), zero)
     for s in range(job[j, 4], job[j, 5]):
-        for n in range(supports[s, 4], supports[s, 5]):
+        for q in range(supports[s, 2], supports[s, 3]):
+            for k in range(FOURS, FOURS_END):
+                store(ring, here + 8 * np.int64(fours[q, k]), zero)
+        for q in range(supports[s, 4], supports[s, 5]):
+            for k in range(FIVES, FIVES_END):
+                store(ring, here + 8 * np.int64(fives[q, k]), zero)
+        for n in range(supports[s, 6], supports[s, 7]):
             store(ring, here + 8 * np.int64(shorts[n, 0]), zero)
 
 
@@ -165,17 +170,18 @@ def _wake(
 
 
 @nb.njit(nogil=True, boundscheck=False)
-def _support(taps, first, size, rows, near, iota, planes):
-    """Put the inputs of a support into `near`, where they are not all of the job's; the inverted sum into the planes."""
-    if first >= 0:
-        for k in range(size):
-            store(near, 8 * k, load(rows, 8 * np.int64(taps[first + k])))
-        for k in range(size, size + 4):
-            store(near, 8 * k, every(np.int64(0)))
-        got = count_there(near, iota, 0, (size + 3) & -4, planes, SUPPORT_AT)
-    else:
-        got = count_there(rows, iota, 0, (size + 3) & -4, planes, SUPPORT_AT)
-    all_ones = every(np.int64(-1))
+def _bring(taps, first, size, rows, near):
+    """Put the inputs of a support, and padding, into `near`."""
+    for k in range(size):
+        store(near, 8 * k, load(rows, 8 * np.int64(taps[first + k])))
+    for k in range(size, size + 4):
+        store(near, 8 * k, every(np.int64(0)))
+
+
+@nb.njit(nogil=True, boundscheck=False)
+def _sum_support(size, rows, iota, planes):
+    """Store the inverted sum of a support's inputs."""
+    got, all_ones = count_there(rows, iota, 0, (size + 3) & -4, planes, SUPPORT_AT), every(np.int64(-1))
     for k in range(got):
         store(planes, SUPPORT_AT + 8 * k, differ(load(planes, SUPPORT_AT + 8 * k), all_ones))
     for k in range(got, DEEP):
@@ -196,12 +202,12 @@ def _by_lists(
             spike = every(np.int64(-shorts[n, 5]))
         elif shorts[n, 7]:  # twice the list, against the sum of all that the neuron hears
             got = count_here(rows, index, at, number, planes, 512)
-            level(planes, bound, got, max(deep, got + 2), LEVELS_AT)
+            level(planes, bound, got, max(deep, got + 2), LEVEL_AT)
             more = none
             for k in range(0, 8 * got, 8):
-                more = majority(load(planes, 512 + k), load(planes, LEVELS_AT + k), more)
-            more = both(more, load(planes, LEVELS_AT + 8 * got))
-            spike = differ(differ(more, load(planes, LEVELS_AT + 8 * got + 8)), every(np.int64(shorts[n, 6])))
+                more = majority(load(planes, 512 + k), load(planes, LEVEL_AT + k), more)
+            more = both(more, load(planes, LEVEL_AT + 8 * got))
+            spike = differ(differ(more, load(planes, LEVEL_AT + 8 * got + 8)), every(np.int64(shorts[n, 6])))
         elif number == 4 and bound == 1:  # any of them
             spike = either(
                 either(load(rows, np.int64(index[at])), load(rows, np.int64(index[at + 1]))),
@@ -220,7 +226,7 @@ def _by_lists(
 
 def _tick(
     tick, period, frames, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
+    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, fives, shorts, supports, taps,
     events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes,
 ):  # fmt: skip
@@ -229,34 +235,44 @@ def _tick(
     here = (tick % slots) * slot_words
     for back in range(slots):
         backs[back + 1] = ((tick - back) % slots) * slot_words
-    direct = jobs[2] != 0  # all rows stand where they are
+    direct, brought = jobs[2] != 0, np.int64(-1)  # all rows stand where they are; whose inputs are in `near`
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
         silent = _silent(j, ring, rows, awake, backs, job, inputs, sources)
         at_rest = job[j, 11] == 2 and awake[j] == 0
         if silent and at_rest and not _read_now(tick, period, j, job, neurons, membrane):
-            _hush(j, ring, here, job, neurons, fours, shorts, supports)
+            _hush(j, ring, here, job, neurons, fours, fives, shorts, supports)
             continue
         base = rows
         if direct:
             base = ring
-            _make(job[j, 20], job[j, 21], made, ring, sources)
+            _make(job[j, 18], job[j, 19], made, ring, sources)
         elif not silent:
             _gather(job[j, 0], job[j, 1] - job[j, 0], job[j, 9], ring, backs, inputs, sources, rows)
         for s in range(job[j, 4], job[j, 5]):  # memoryless neurons that hear the same
-            local, deep = base if supports[s, 0] < 0 else near, depth(supports[s, 1])
-            if not silent:
-                _support(taps, supports[s, 0], supports[s, 1], base, near, iota, planes)
+            local = base
+            if supports[s, 0] >= 0:
+                local = near
+                if not silent and not (direct and supports[s, 0] == brought):
+                    _bring(taps, supports[s, 0], supports[s, 1], base, near)
+                    brought = supports[s, 0]
             by_fours(
-                fours, supports[s, 2], supports[s, 3], deep, silent, tick, period, frames, local, index, planes, ring, here,
-                valid, neuron_spikes,
+                fours, supports[s, 2], supports[s, 3], silent, tick, period, frames, local, index, planes, ring, here, valid,
+                neuron_spikes,
             )  # fmt: skip
-            _by_lists(
-                shorts, supports[s, 4], supports[s, 5], deep, silent, tick, period, frames, local, index, planes, ring, here,
-                valid, neuron_spikes,
+            by_fives(
+                fives, supports[s, 4], supports[s, 5], silent, tick, period, frames, local, index, planes, ring, here, valid,
+                neuron_spikes,
             )  # fmt: skip
+            if supports[s, 6] < supports[s, 7]:
+                if not silent:
+                    _sum_support(supports[s, 1], local, iota, planes)
+                _by_lists(
+                    shorts, supports[s, 6], supports[s, 7], depth(supports[s, 1]), silent, tick, period, frames, local, index,
+                    planes, ring, here, valid, neuron_spikes,
+                )  # fmt: skip
         _by_lists(
-            shorts, job[j, 18], job[j, 19], 0, silent, tick, period, frames, base, row_index, planes, ring, here, valid,
+            shorts, job[j, 16], job[j, 17], 0, silent, tick, period, frames, base, row_index, planes, ring, here, valid,
             neuron_spikes,
         )  # fmt: skip
         for n in range(job[j, 2], job[j, 3]):
@@ -418,7 +434,7 @@ def _move(numbers, first, lanes, out, more):
 def _frames(
     eights, many, first, end, squares, packed, line_rows, lines,
     jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
+    backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, fives, shorts, supports, taps,
     events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
     neuron_spikes, out_spikes, out_axons, out_synapses, out_updates, out_sums,
 ):  # fmt: skip
@@ -442,7 +458,7 @@ def _frames(
                 store(line_rows, 8 * k, load(packed, 8 * lines[k]))
         _one_tick(
             0, 1, 1, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-            backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, shorts, supports, taps,
+            backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, fives, shorts, supports, taps,
             events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
             neuron_spikes,
         )  # fmt: skip

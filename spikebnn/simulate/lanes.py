@@ -21,7 +21,7 @@ from spikebnn.simulate.wiring import Wiring
 
 LANES = 512
 FEW = 64  # frames whose counts are cleared at once
-PLANES = 2832  # words in which the kernels add
+PLANES = 3040  # words in which the kernels add
 Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes, alone
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 
@@ -91,7 +91,7 @@ class State:
         return (
             self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
             self.numbers, self.hot, p.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
-            p.index, p.row_index, p.made, p.fours, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads,
+            p.index, p.row_index, p.made, p.fours, p.fives, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads,
             reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 

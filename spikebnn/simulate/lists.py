@@ -1,7 +1,7 @@
 """Which rows a neuron's sum is made of, as lists of row numbers, and which neurons are summed together.
 
-Memoryless neurons whose weights are -1, 0 and +1 are summed by fours where at least SHARED many hear the same inputs:
-the inputs are sorted by which of the four neurons weigh them +1, so that each is added once for all four. Where these
+Memoryless neurons whose weights are -1, 0 and +1 are summed by fours or fives where at least SHARED many hear the same
+inputs: these are sorted by which of the neurons weigh them +1, so that each is added once for all of them. Where these
 are few inputs, each neuron has one list: of its inputs of weight +1, or of -1 if these are fewer, against the sum of
 all that it hears; and where nobody else hears the same, of those of +1 and, inverted, of -1.
 """
@@ -15,23 +15,21 @@ import numpy as np
 from spikebnn.arrays import I64, Array, distinct
 
 SHARED = (4, 16)  # a support is summed once if so many neurons share it, and it has so many rows
-FOUR = 96  # rows of a support from which on its neurons are summed by fours
-WIDEST = 16382  # rows of a support for which the kernel's 16 planes suffice
-CLASSES = np.array([15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8])  # whose lists follow each other
-RANK = np.append(CLASSES, 0).argsort()
+FOUR, FIVE = 96, 640  # rows of a support from which on its neurons are summed by fours, and by fives
+WIDEST = 16382  # rows of a support for which the kernel's 15 planes suffice
+LEAF_PLANES = {4: (5, 6, 7, 15), 5: (6, 7, 9, 15)}  # of a class less its opposite, each of less than half their range
+MULTIPLE = {4: 4, 5: 8}  # of rows in a class: a processor foresees fewer ways through many short lists
 PADDING = 4  # rows that are never on, behind the inputs
 WORDS = 8  # of a row
 ZERO_ROW = -1  # where inputs are numbered over all jobs; -2 - k is input k, inverted
 LONGEST = 65520  # rows in one list; the kernels' adders hold no more
-(FIRST, KIND, START, ME, BOUND) = (0, 17, 18, 19, 23)  # columns of a four; 1 to 16 are numbers
-FOUR_COLUMNS = 27
 SHORT_COLUMNS = (
     8  # neuron, first, number, bound, start, whether it fires at rest, flip, whether against a support
 )
 
 
 class Lists:
-    """Lists of row numbers end to end, each padded with the zero row to a multiple of four; equal ones are kept once."""
+    """Lists of row numbers end to end, each padded with the zero row to a multiple; equal ones are kept once."""
 
     def __init__(self) -> None:
         self.place: Array | None = None  # what stands for each row, where it is not its number
@@ -39,9 +37,9 @@ class Lists:
         self.size = 0
         self.seen: dict[bytes, int] = {}
 
-    def put(self, rows: Array, count: Array, zero: int) -> tuple[I64, I64]:
+    def put(self, rows: Array, count: Array, zero: int, multiple: int = 4) -> tuple[I64, I64]:
         """Lists of `count` rows each, end to end in `rows`: where each begins, and how long it is now."""
-        number = -(-count // 4) * 4
+        number = -(-count // multiple) * multiple
         first = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
         entries = np.full(int(first[-1]), zero, np.int32)
         entries[np.arange(len(rows)) + np.repeat(first[:-1] - (np.cumsum(count) - count), count)] = rows
@@ -83,40 +81,60 @@ def supports(weight: Array, able: Array) -> tuple[I64, list[Array]]:
     return which, [np.flatnonzero(weight[np.flatnonzero(often)[k]]) for k in first.tolist()]
 
 
-def fours(plus: Array, me: I64, bound: I64, start: int, nobody: int, lists: Lists) -> Array:
-    """Rows of the kernel's table for neurons of one support and start, by fours; `nobody` takes the places left over.
+class Columns:
+    """Columns of the kernel's table of groups of `many` neurons."""
+
+    def __init__(self, many: int) -> None:
+        self.many = many
+        self.first = 0  # of the index
+        self.number = 1  # rows of each class, as `_classes` orders them
+        self.kind = 1 + 2**many  # which of LEAF_PLANES
+        self.start = self.kind + 1
+        self.me = self.start + 1
+        self.bound = self.me + many
+        self.width = self.bound + many
+
+
+def _classes(many: int) -> Array:
+    """The classes of inputs in the order of their lists; bit k of a class says that neuron k weighs them +1.
+
+    Opposites stand together, such that those of +1 for the last neuron are added and the others taken away; and leaves
+    in the order of a tree that is climbed from its left, in which the neurons' bits are the ways, the last but one nearest
+    to the leaves.
+    """
+    half = 2 ** (many - 1)
+    leaves = [sum((~k >> n & 1) << (many - 2 - n) for n in range(many - 1)) + half for k in range(half)]
+    pairs = zip(leaves[::2], leaves[1::2])
+    return np.array([c for one, two in pairs for c in (2 * half - 1 - one, one, two, 2 * half - 1 - two)])
+
+
+def groups(
+    plus: Array, me: I64, bound: I64, start: int, nobody: int, lists: Lists, many: int
+) -> Array:
+    """Rows of the kernel's table for neurons of one support and start, `many` each; `nobody` takes the places left over.
 
     plus (neurons, inputs of the support), 0/1; a neuron fires where twice the sum of its plus inputs, less the sum of all,
     and its bound are not negative. The lists count the support's inputs, so that equal patches of an image share them.
     """
     order = np.argsort(bound, kind="stable")  # neighbours of one bound share the kernel's work on it
-    short = -len(order) % 4
-    size = plus.shape[1]
+    short, size, at = -len(order) % many, plus.shape[1], Columns(many)
     bits = np.zeros((len(order) + short, size), bool)
     bits[: len(order)] = plus[order]
     who, level = np.full((len(bits),), nobody), np.full((len(bits),), -size - 1)
     who[: len(order)], level[: len(order)] = me[order], np.clip(bound[order], -size - 1, size)
-    groups = len(bits) // 4
-    code = (bits.reshape(groups, 4, size) << np.arange(4)[:, None]).sum(axis=1)
-    rank = RANK[code]
-    count = np.bincount((rank + 16 * np.arange(groups)[:, None]).ravel(), minlength=16 * groups).reshape(
-        -1, 16
-    )
-    by = np.argsort(rank, axis=1, kind="stable")
-    used = np.arange(size) < (size - count[:, 15])[:, None]
-    first, number = lists.put(by[used], count[:, :15].ravel(), size)
-    number = number.reshape(groups, 15)
-    pair = np.append(count[:, 0:14:2] + count[:, 1:14:2], count[:, 14:15], axis=1).max(axis=1)
-    most = bits.reshape(groups, 4, size).sum(axis=2).max(axis=1)
-    kind = np.select(
-        [(pair < 64) & (most < 512), (pair < 256) & (most < 1024), (pair < 4096) & (most < 4096)],
-        [0, 1, 2],
-        3,
-    )
-    out = np.zeros((groups, FOUR_COLUMNS), np.int64)
-    out[:, FIRST], out[:, 1:16] = first.reshape(groups, 15)[:, 0], number
-    out[:, KIND], out[:, START] = kind, start
-    out[:, ME : ME + 4], out[:, BOUND : BOUND + 4] = who.reshape(groups, 4), level.reshape(groups, 4)
+    some = len(bits) // many
+    code = (bits.reshape(some, many, size) << np.arange(many)[:, None]).sum(axis=1)
+    rank = np.argsort(_classes(many))[code]
+    place = rank + 2**many * np.arange(some)[:, None]
+    count = np.bincount(place.ravel(), minlength=2**many * some).reshape(some, -1)
+    by = np.argsort(rank, axis=1, kind="stable").ravel()
+    first, number = lists.put(by, count.ravel(), size, MULTIPLE[many])
+    out = np.zeros((some, at.width), np.int64)
+    out[:, at.first] = first.reshape(some, -1)[:, 0]
+    out[:, at.number : at.kind] = number.reshape(some, -1)
+    out[:, at.kind] = np.searchsorted(2 ** (np.array(LEAF_PLANES[many]) - 1), count.max(axis=1), side="right")
+    out[:, at.start] = start
+    out[:, at.me : at.bound], out[:, at.bound :] = who.reshape(some, many), level.reshape(some, many)
     return out
 
 

@@ -19,17 +19,18 @@ from spikebnn.arrays import I32, I64, Array, distinct
 from spikebnn.program import FORGETS, MEMORYLESS, NO_FLOOR, SUBTRACT, ZERO, Core, Program
 from spikebnn.simulate.arriving import heard, joined, sources, weights
 from spikebnn.simulate.lists import (
+    FIVE,
     FOUR,
-    FOUR_COLUMNS,
     LONGEST,
     PADDING,
     SHORT_COLUMNS,
     WORDS,
     ZERO_ROW,
+    Columns,
     Lists,
     against,
     alone,
-    fours,
+    groups,
     in_place,
     supports,
     words,
@@ -43,24 +44,25 @@ SEGMENTS_END, MEMBRANE, STATE, START, READS, READS_END, BITS, BITS_END = range(8
 INPUTS, INPUTS_END, NEURONS, NEURONS_END, SUPPORTS, SUPPORTS_END, EVENTS, EVENTS_END, WIDTH, INVERT, CORE = (
     range(11)
 )
-RESTS, V_FIRST, V_END, WAKES, WAKES_END, FOURS, FOURS_END, SHORTS, SHORTS_END, MADE, MADE_END = range(11, 22)
+RESTS, V_FIRST, V_END, WAKES, WAKES_END, SHORTS, SHORTS_END, MADE, MADE_END = range(11, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The kernel's tables; columns of `job` and `neurons` are named above."""
 
-    job: I64  # (jobs, 22); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
+    job: I64  # (jobs, 20); RESTS: 1 looks whether anything arrives, 2 is passed over where not and V = 0
     inputs: I32  # (inputs + 1,); first source of each input, over all jobs
     sources: I32  # (sources, 2): row of a slot and 1 + delay; or row behind the last slot, and 0
     taps: I64  # (rows behind the last slot, 2): line, or the number of lines for what is always on, and its delay
-    neurons: I64  # (neurons, 16); all that are neither in `fours` nor in `shorts`
+    neurons: I64  # (neurons, 16); all that are in none of the next three
     segments: I64  # (segments, 3): first in index, number, shift
     index: Array  # (entries,); words of the inputs of a support, and of zeros behind them
     row_index: I32  # (entries,); words of the inputs of the job, of zeros, and of inverted inputs
     fours: I32  # four neurons each; columns in `spikebnn.simulate.lists`
+    fives: I32  # five each
     shorts: I32  # neurons that sum one list
-    supports: I64  # (supports, 6): first in `near`, -1 for all inputs of the job, number, fours and shorts with their ends
+    supports: I64  # (supports, 8): first in `near`, -1 for all inputs of the job, number, then of the last three, with ends
     near: I32  # (entries,); inputs of a job, or rows, that are those of a support
     events: I64  # (groups, 7): first in its index, number, start, per axon event, per synaptic event, spikes, first row
     spike_index: I32  # (entries,); words of rows, from a core's first neuron on
@@ -124,6 +126,15 @@ def fit(plan: Plan, ticks: int) -> Plan:
     return replace(plan, neurons=neurons, job=job, state=state)
 
 
+def _share(supports: I64, near: Array, made: int) -> None:
+    """Let supports of the same rows begin at the same place, so that these are brought once; rows from `made` on change."""
+    seen: dict[bytes, int] = {}
+    for support in supports:
+        rows = near[support[0] : support[0] + support[1]]
+        if rows.max(initial=0) < made:
+            support[0] = seen.setdefault(rows.tobytes(), int(support[0]))
+
+
 def _rests(core: Core) -> bool:
     """Whether no neuron fires or moves from V = 0 where nothing arrives."""
     forgets = np.isin(core.reset, FORGETS) & (core.threshold > core.leak)
@@ -146,8 +157,8 @@ class _Build:
         self.columns: dict[str, list[Array]] = {
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
-                ("sources", 2), ("neurons", 16), ("segments", 3), ("fours", FOUR_COLUMNS), ("shorts", SHORT_COLUMNS),
-                ("supports", 6), ("near", 1), ("events", 7), ("wakes", 4), ("reads", 1), ("gain", 2),
+                ("sources", 2), ("neurons", 16), ("segments", 3), ("fours", Columns(4).width), ("fives", Columns(5).width),
+                ("shorts", SHORT_COLUMNS), ("supports", 8), ("near", 1), ("events", 7), ("wakes", 4), ("reads", 1), ("gain", 2),
             )
         }  # fmt: skip
         self.sizes = dict.fromkeys(self.columns, 0)
@@ -191,12 +202,12 @@ class _Build:
         echoes = self._echoes(table, merged, hears)
         self._events(number, some, echoes, start, axon, inverse, k)
         self._wakes(number, some[~echoes], hears[~echoes], k)
-        row = np.zeros(22, np.int64)
+        row = np.zeros(20, np.int64)
         row[[INPUTS, INPUTS_END, INVERT, CORE]] = first_input, first_input + k, invert, number
         row[RESTS] = 0 if self.collapsed else 1 + _rests(core)
         for name, begin, end in (
             ("neurons", NEURONS, NEURONS_END), ("supports", SUPPORTS, SUPPORTS_END), ("events", EVENTS, EVENTS_END),
-            ("wakes", WAKES, WAKES_END), ("fours", FOURS, FOURS_END), ("shorts", SHORTS, SHORTS_END),
+            ("wakes", WAKES, WAKES_END), ("shorts", SHORTS, SHORTS_END),
         ):  # fmt: skip
             row[[begin, end]] = first[name], self.sizes[name]
         self.alike = max(self.alike, int(row[WAKES_END] - row[WAKES]))
@@ -252,21 +263,24 @@ class _Build:
     def _alike(self, plus: Array, near: int, me: I64, bound: I64, start: I64) -> None:
         """Neurons that share a support, whose inputs stand at `near`, -1 for all; plus (neurons, inputs), 0/1."""
         inputs = plus.shape[1]
-        begun = [self.sizes["fours"], self.sizes["shorts"]]
+        kinds = "fours", "fives", "shorts"
+        begun = [self.sizes[kind] for kind in kinds]
         if inputs >= FOUR:
+            many = 5 if inputs >= FIVE else 4
+            at, nobody = Columns(many), self.wiring.neurons
             for value in np.unique(start).tolist():
                 some = np.flatnonzero(start == value)
-                rows = fours(plus[some], me[some], bound[some], value, self.wiring.neurons, self.lists)
-                self.put("fours", rows)
-                self.work += int(rows[:, 1:16].sum())
+                rows = groups(plus[some], me[some], bound[some], value, nobody, self.lists, many)
+                self.put(kinds[many - 4], rows)
+                self.work += int(rows[:, at.number : at.kind].sum())
         else:
             rows = against(plus, me, bound, start, self.lists)
             self.put("shorts", rows)
             self.work += int(rows[:, 2].sum())
         self.work += inputs
         self.alike = max(self.alike, inputs)
-        ends = begun[0], self.sizes["fours"], begun[1], self.sizes["shorts"]
-        self.put("supports", np.array([[near, inputs, *ends]]))
+        ends = [self.sizes[kind] for kind in kinds]
+        self.put("supports", np.array([[near, inputs, *np.stack([begun, ends], axis=1).ravel()]]))
 
     def _segments(self, table: Array, weight: Array, slow: I64, small: Array) -> bool:
         """Write how each of the neurons `slow` sums into its row of `table`; whether inverted inputs are read."""
@@ -416,14 +430,15 @@ class _Build:
         sources[number, 0] = neurons - sources[number, 0]
         sources[outside, 0], sources[outside, 1] = slots * rows + which.ravel(), -1
         sources[:, 1] += 1
-        jobs, inputs = np.array(self.jobs, np.int64).reshape(-1, 22), np.concatenate(self.ends)
+        jobs, inputs = np.array(self.jobs, np.int64).reshape(-1, 20), np.concatenate(self.ends)
         row_index, made, extra = self.row_lists.join(), np.zeros((0, 4), np.int64), 0
         if self.collapsed:
             ends = jobs[:, [INPUTS, INPUTS_END]]
             own = in_place(ends, inputs, sources[:, 0], row_index, slots * rows + len(taps), neurons)
             row_index, columns["near"], made = own.row[row_index], own.row[columns["near"]], own.made
             jobs[:, [MADE, MADE_END]], extra = own.ends, own.most
-        for name in ("sources", "fours", "shorts", "wakes", "near"):
+            _share(columns["supports"], columns["near"], slots * rows + len(taps))
+        for name in ("sources", "fours", "fives", "shorts", "wakes", "near"):
             columns[name] = columns[name].astype(np.int32)
         last = max(self.alike + PADDING, *(int(part.max(initial=0)) for part in self.lists.parts))
         kind = np.uint16 if WORDS * last < 2**16 else np.int32

@@ -128,17 +128,48 @@ either = _binary(lambda builder, a, b: builder.or_(a, b))
 differ = _binary(lambda builder, a, b: builder.xor(a, b))
 
 
-def majority_of(b, x, y, z):
+def majority_of(b, x, y, z, inverted=False):
+    """The majority of three planes, the second of which may be inverted."""
     if not TERNARY:
+        y = b.xor(y, ir.Constant(ROW, [-1] * WORDS)) if inverted else y
         return b.or_(b.and_(x, y), b.and_(z, b.or_(x, y)))
     name = "llvm.x86.avx512.pternlog.q.512"  # LLVM makes two instructions of the formula above
     kind = ir.FunctionType(ROW, [ROW, ROW, ROW, I32])
     call = b.module.globals.get(name) or ir.Function(b.module, kind, name)
-    return b.call(call, [x, y, z, ir.Constant(I32, 0xE8)])
+    return b.call(call, [x, y, z, ir.Constant(I32, 0xB2 if inverted else 0xE8)])
 
 
 def odd_of(b, x, y, z):
     return b.xor(b.xor(x, y), z)
+
+
+def add_of(b, *bits):
+    """Carry and sum of up to three planes, of which None is 0."""
+    some = [bit for bit in bits if bit is not None]
+    if len(some) == 3:
+        return majority_of(b, *some), odd_of(b, *some)
+    if len(some) == 2:
+        return b.and_(*some), b.xor(*some)
+    return None, some[0] if some else None
+
+
+def nothing_or_all(b):
+    """What gives bit k of a number in every lane, from a table of two rows."""
+    kind, name = ir.ArrayType(ROW, 2), "spikebnn.nothing.or.all"
+    table = b.module.globals.get(name)
+    if table is None:
+        table = cgutils.add_global_variable(b.module, kind, name)
+        table.initializer = ir.Constant(kind, [ir.Constant(ROW, [n] * WORDS) for n in (0, -1)])
+        table.align, table.linkage, table.global_constant = 64, "internal", True
+    first = b.bitcast(table, ir.IntType(8).as_pointer())
+
+    def constant(number, k):
+        byte = b.and_(b.shl(b.ashr(number, k), ir.Constant(I64, 6)), ir.Constant(I64, 64))
+        value = b.load(b.bitcast(b.gep(first, [byte]), ROW.as_pointer()))
+        value.align = 64
+        return value
+
+    return constant
 
 
 def _ternary(operation):
