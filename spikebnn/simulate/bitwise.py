@@ -117,7 +117,7 @@ class BitwiseSession:
             return layout.join([], self.program, self.wiring, record)
         if self.streaming and bits.shape[1] == 1:
             return self.streamed.frames(bits, record)
-        layout.check_values(bits, slice(None))
+        layout.check_values(bits)
         return self._stepped(bits, record)
 
     def _stepped(self, bits: U8, record: bool) -> Answer:

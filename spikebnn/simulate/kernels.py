@@ -235,7 +235,9 @@ def _tick(
     here = (tick % slots) * slot_words
     for back in range(slots):
         backs[back + 1] = ((tick - back) % slots) * slot_words
-    direct, brought = jobs[2] != 0, np.int64(-1)  # all rows stand where they are; whose inputs are in `near`
+    direct = jobs[2] != 0  # all rows stand where they are
+    brought = counted = np.int64(-1)  # the support whose inputs are in `near`, and the events that `arrived` has
+    arrived = numbers[512:]
     for j in range(jobs[0], jobs[1]):
         width, core = job[j, 8], job[j, 10]
         silent = _silent(j, ring, rows, awake, backs, job, inputs, sources)
@@ -391,18 +393,19 @@ def _tick(
                 got = count_there(
                     ring[here + 8 * events[e, 6] :], spike_index, events[e, 0], events[e, 1], planes, 0
                 )
-            else:
-                got = count_there(base, row_index, events[e, 0], events[e, 1], planes, 0)
-            spread(planes, 0, got, False, numbers)
-            if events[e, 5]:
+                spread(planes, 0, got, False, numbers)
                 _add(spike_counts, frame, core, 1, numbers)
                 if events[e, 5] == 2:
                     _add(update_counts, frame, core, 1, numbers)
-            else:
-                if events[e, 3]:
-                    _add(axon_counts, frame, core, events[e, 3], numbers)
-                if events[e, 4]:
-                    _add(synapse_counts, frame, core, events[e, 4], numbers)
+                continue
+            if not direct or events[e, 0] != counted:
+                got = count_there(base, row_index, events[e, 0], events[e, 1], planes, 0)
+                spread(planes, 0, got, False, arrived)
+                counted = events[e, 0]
+            if events[e, 3]:
+                _add(axon_counts, frame, core, events[e, 3], arrived)
+            if events[e, 4]:
+                _add(synapse_counts, frame, core, events[e, 4], arrived)
         if not silent:
             _wake(
                 tick, period, frames, wakes, job[j, 14], job[j, 15], base, row_index, iota, planes, numbers, hot,
@@ -441,6 +444,7 @@ def _frames(
     """Frames first to end of a program through which frames stream, 512 at a time, each in one tick.
 
     Counts are written, sums added. Row k of `line_rows` is line lines[k], and always on where there is no such line.
+    Returns whether all bytes are 0 or 1.
     """
     for block in range(first, end, 512):
         lanes = min(512, end - block)
@@ -452,7 +456,8 @@ def _frames(
         synapse_counts[:] = 0
         update_counts[:] = 0
         sums[:] = 0
-        _pack(eights[block : block + lanes], many, squares, packed)
+        if not _pack(eights[block : block + lanes], many, squares, packed):
+            return False
         for k in range(len(lines)):
             if lines[k] < many:
                 store(line_rows, 8 * k, load(packed, 8 * lines[k]))
@@ -467,6 +472,7 @@ def _frames(
         _move(synapse_counts[0], block, lanes, out_synapses, False)
         _move(update_counts[0], block, lanes, out_updates, False)
         _move(sums[0], block, lanes, out_sums, True)
+    return True
 
 
 def compiled() -> tuple[Any, ...]:

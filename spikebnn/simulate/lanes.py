@@ -43,7 +43,7 @@ class State:
         self.near = aligned(8 * (plan.alike + PADDING), np.uint64)
         self.planes = aligned(PLANES, np.uint64)
         self.v = aligned(max(8, plan.state), np.uint64)
-        self.numbers = np.zeros(LANES, np.int32)
+        self.numbers = np.zeros(2 * LANES, np.int32)
         self.valid = np.zeros((frames, LANES), np.uint8)
         self.counts = [
             np.zeros((frames, cores, LANES), counter) for _ in range(4)
@@ -78,13 +78,14 @@ class State:
         valid = np.packbits(self.valid, axis=1, bitorder="little").reshape(-1).view(np.uint64)
         self.kernels[0](tick, period, frames, *self._tables(aligned_copy(valid, np.uint64), reads))
 
-    def stream(self, eights: U64, many: int, first: int, end: int, reads: int, out: Out) -> None:
-        """Frames first to end of `eights` (frames, lines by eights, 0/1 bytes), each in one tick, into `out`."""
+    def stream(self, eights: U64, many: int, first: int, end: int, reads: int, out: Out) -> bool:
+        """Frames first to end of `eights` (frames, lines by eights), each in one tick, into `out`; whether they are bits."""
         lines = self.plan.taps[:, 0]
-        self.kernels[2](
+        good: bool = self.kernels[2](
             eights, many, first, end, self.inlet.squares, self.inlet.packed.reshape(-1), self.outside, lines,
             *self._tables(aligned(8, np.uint64), reads), *out.counts, out.sums,
         )  # fmt: skip
+        return good
 
     def _tables(self, valid: U64, reads: int) -> tuple[Any, ...]:
         p = self.plan

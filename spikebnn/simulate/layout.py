@@ -29,7 +29,7 @@ Note = Callable[[int, U8, U8, I64], None]  # tick, active axons, spikes, V after
 def check_bits(program: Program, bits: Array) -> U8:
     """The input bits as they must be, or one sentence."""
     out = check_shape(program, bits)
-    check_values(out, slice(None))
+    check_values(out)
     return out
 
 
@@ -45,10 +45,9 @@ def check_shape(program: Program, bits: Array) -> U8:
     return out
 
 
-def check_values(bits: U8, some: slice) -> None:
-    """The values of some frames as they must be, or one sentence."""
-    part = bits[some]
-    if part.size and int(part.max()) > 1:
+def check_values(bits: U8) -> None:
+    """The values as they must be, or one sentence."""
+    if bits.size and int(bits.max()) > 1:
         raise other_value(bits)
 
 

@@ -126,13 +126,13 @@ def fit(plan: Plan, ticks: int) -> Plan:
     return replace(plan, neurons=neurons, job=job, state=state)
 
 
-def _share(supports: I64, near: Array, made: int) -> None:
-    """Let supports of the same rows begin at the same place, so that these are brought once; rows from `made` on change."""
+def _share(table: I64, index: Array, made: int) -> None:
+    """Let what has the same rows begin at the same place, so that it is done once; rows from `made` on change."""
     seen: dict[bytes, int] = {}
-    for support in supports:
-        rows = near[support[0] : support[0] + support[1]]
+    for entry in table:
+        rows = index[entry[0] : entry[0] + entry[1]]
         if rows.max(initial=0) < made:
-            support[0] = seen.setdefault(rows.tobytes(), int(support[0]))
+            entry[0] = seen.setdefault(rows.tobytes(), int(entry[0]))
 
 
 def _rests(core: Core) -> bool:
@@ -437,7 +437,10 @@ class _Build:
             own = in_place(ends, inputs, sources[:, 0], row_index, slots * rows + len(taps), neurons)
             row_index, columns["near"], made = own.row[row_index], own.row[columns["near"]], own.made
             jobs[:, [MADE, MADE_END]], extra = own.ends, own.most
-            _share(columns["supports"], columns["near"], slots * rows + len(taps))
+            arriving = columns["events"][columns["events"][:, 5] == 0]
+            for table, index in ((columns["supports"], columns["near"]), (arriving, row_index)):
+                _share(table, index, slots * rows + len(taps))
+            columns["events"][columns["events"][:, 5] == 0] = arriving
         for name in ("sources", "fours", "fives", "shorts", "wakes", "near"):
             columns[name] = columns[name].astype(np.int32)
         last = max(self.alike + PADDING, *(int(part.max(initial=0)) for part in self.lists.parts))

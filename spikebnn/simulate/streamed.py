@@ -23,7 +23,7 @@ from spikebnn.simulate.follow import Course, course_fits, follow
 from spikebnn.simulate.follower import Follower
 from spikebnn.simulate.inlet import by_eights
 from spikebnn.simulate.lanes import LANES, READS_MEMBRANE, READS_SPIKES, Kernels, Out, State
-from spikebnn.simulate.layout import check_values, other_value
+from spikebnn.simulate.layout import other_value
 from spikebnn.simulate.lower import Plan, fit, lower
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
@@ -71,7 +71,6 @@ class Streamed:
 
     def _side_by_side(self, bits: U8, out: Out, some: slice) -> I64:
         """Frames, 512 at a time, one in each lane; the spikes of each neuron."""
-        check_values(bits, some)
         eights = by_eights(bits[some, 0])
         lanes = min(some.stop - some.start, LANES)
         try:
@@ -81,7 +80,8 @@ class Streamed:
             sums, cores = len(self.program.base), len(self.program.cores)
             state = State(self.kernels, self.plan, self.wiring, 1, cores, sums, lanes, self._counter)
         reads = READS_MEMBRANE if self.membrane else READS_SPIKES
-        state.stream(eights, bits.shape[2], 0, len(eights), reads, out.part(some))
+        if not state.stream(eights, bits.shape[2], 0, len(eights), reads, out.part(some)):
+            raise other_value(bits)
         if out.record:
             out.raster[some] = state.bits(0)[:, :lanes].T
         spikes = state.neuron_spikes[:-1].copy()
