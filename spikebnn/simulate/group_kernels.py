@@ -4,8 +4,8 @@ Two such classes that are each other's opposite are one leaf: the sum of one les
 group's neurons, with a sign. Each input is so added once, and the leaves are summed by a tree, which leaves the neurons'
 sums on its way. Leaves come in the order in which the tree wants them, two by two, the second summed onto the first.
 
-Sums are never negative: a leaf is 2**(P - 1) - 1 too much, a pair of them is less than 2**P by what it should be, P being
-the planes of a leaf. What is too much and too little cancels, but for the last two neurons.
+Sums are never negative: where D belongs to a leaf, 2**(P - 1) - D is added, and 2**P - D for a pair, P being the planes
+of a leaf. The constants cancel in what the neurons are compared by, but for the last one.
 """
 
 # mypy: ignore-errors
@@ -75,7 +75,7 @@ def _decide(many):
                 return value
 
             def add_to(place, value, wide, fresh):
-                """Add planes to those that stand at a place, `wide` of them; or put them there."""
+                """Add planes to those that stand at a place, `wide` of them; or put them there, `fresh`."""
                 with b.if_else(fresh) as (put, add):
                     with put:
                         for k in range(wide):
@@ -111,10 +111,11 @@ def _decide(many):
                         b.store(zero, p)
                     made.add(ends[1], ends[2], AT_ONCE, MULTIPLE[many])
                     leaf = [b.load(p) for p in made.p[:deep]]
+                    other = [b.xor(plane, every_one) for plane in leaf]
                     fresh = b.icmp_signed("==", loop.index, number(0))
-                    add_to(parts + STRIDE * (many - 2), leaf, wide - 1, fresh)
+                    add_to(parts + STRIDE * (many - 2), other, wide - 1, fresh)
                     b.store(leaf[-1], made.p[deep])  # 2**(deep - 1) more
-                    b.store(b.xor(leaf[-1], every_one), made.p[deep - 1])
+                    b.store(other[-1], made.p[deep - 1])
                     made.add(ends[2], ends[3], AT_ONCE, MULTIPLE[many])
                     turn_over(made.p)
                     made.add(ends[3], ends[4], AT_ONCE, MULTIPLE[many])
@@ -150,31 +151,21 @@ def _decide(many):
                         carry, new = add_of(b, own, constant(bound, number(k)), carry)
                         write(new, level_at + WORDS * k)
 
-                def fires(neuron, less):
-                    """Whether the level, and twice the neuron's part or less twice that, is 0 or more."""
-                    carry = read(level_at) if less else None
+                def fires(neuron):
+                    """Whether the level, less twice the neuron's part, is 0 or more."""
+                    carry = read(level_at)
                     for k in range(1, wide):
                         part, here = read(parts + STRIDE * neuron + WORDS * (k - 1)), read(level_at + WORDS * k)
-                        if less:
-                            carry = majority_of(b, here, part, carry, inverted=True)
-                        else:
-                            carry, _ = add_of(b, here, part, carry)
+                        carry = majority_of(b, here, part, carry, inverted=True)
                     top, sign = read(level_at + WORDS * wide), read(level_at + WORDS * (wide + 1))
-                    if less:
-                        return b.xor(sign, b.or_(top, carry))
-                    return b.xor(every_one, b.xor(sign, b.and_(top, carry)))
+                    return b.xor(sign, b.or_(top, carry))
 
                 bounds = [entry(number(at_column.bound + k)) for k in range(many)]
-                for k in range(many - 2):  # neighbours of one bound share its level
-                    own = b.add(bounds[k], number(1))
-                    if k == 0:
-                        level(own)
-                    else:
-                        with b.if_then(b.icmp_signed("!=", bounds[k], bounds[k - 1])):
-                            level(own)
-                    write(fires(k, True), parts + STRIDE * k)
-                level(b.sub(bounds[many - 2], number(pairs * (2 ** (deep + 1) - 2))))
-                write(fires(many - 2, False), parts + STRIDE * (many - 2))
+                for k in range(many - 1):
+                    other = b.icmp_signed("!=", bounds[k], bounds[k - 1]) if k else ir.Constant(ir.IntType(1), 1)
+                    with b.if_then(other):  # neighbours of one bound share its level
+                        level(b.add(bounds[k], number(1)))
+                    write(fires(k), parts + STRIDE * k)
                 bound, carry = b.sub(number(-pairs * 2**deep - 1), bounds[many - 1]), None
                 for k in range(wide):
                     carry, _ = add_of(b, read(total_at + WORDS * k), constant(bound, number(k)), carry)
