@@ -9,7 +9,7 @@ of a leaf. The constants cancel in what the neurons are compared by, but for the
 """
 
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, TID253
+# ruff: noqa: ANN001, ANN202, TID253
 from __future__ import annotations
 
 import numba as nb

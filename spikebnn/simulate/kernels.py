@@ -463,8 +463,8 @@ def _frames(
                 store(line_rows, 8 * k, load(packed, 8 * lines[k]))
         _one_tick(
             0, 1, 1, jobs, ring, slots, slot_words, valid, v, rows, near, planes, numbers, hot, iota,
-            backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, fives, shorts, supports, taps,
-            events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
+            backs, awake, job, inputs, sources, neurons, segments, index, row_index, made, fours, fives, shorts, supports,
+            taps, events, spike_index, wakes, reads, membrane, spike_counts, axon_counts, synapse_counts, update_counts, sums,
             neuron_spikes,
         )  # fmt: skip
         _move(spike_counts[0], block, lanes, out_spikes, False)

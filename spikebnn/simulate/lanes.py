@@ -92,8 +92,8 @@ class State:
         return (
             self.jobs, self.ring, p.slots, 8 * p.rows, valid, self.v, self.rows, self.near, self.planes,
             self.numbers, self.hot, p.iota, self.backs, self.awake, p.job, p.inputs, p.sources, p.neurons, p.segments,
-            p.index, p.row_index, p.made, p.fours, p.fives, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes, p.reads,
-            reads, *self.counts, self.sums, self.neuron_spikes,
+            p.index, p.row_index, p.made, p.fours, p.fives, p.shorts, p.supports, p.near, p.events, p.spike_index, p.wakes,
+            p.reads, reads, *self.counts, self.sums, self.neuron_spikes,
         )  # fmt: skip
 
     def bits(self, tick: int) -> U8:

@@ -20,6 +20,7 @@ from spikebnn.simulate.tally import Tally
 from spikebnn.simulate.wiring import Wiring, last_tick, line_count
 
 FRAMES_PER_STREAM = 4
+BIT = np.dtype(np.uint8)
 BLOCK_BYTES = 1 << 28  # memory for one block of streams
 
 Feed = Callable[[int], U8]  # tick -> (streams, lines)
@@ -39,7 +40,9 @@ def check_shape(program: Program, bits: Array) -> U8:
         raise InputError(
             f"input bits have shape {bits.shape}, and the program takes (frames, ticks, {program.inputs})"
         )
-    out = np.ascontiguousarray(bits, dtype=np.uint8)
+    if bits.dtype == BIT and bits.flags.c_contiguous:
+        return bits
+    out = np.ascontiguousarray(bits, dtype=BIT)
     if out.size and (bits.dtype.kind not in "bui" or out.dtype != bits.dtype and int(bits.max()) > 1):
         raise InputError(f"input bits are 0 or 1, and the largest here is {bits.max()}")
     return out

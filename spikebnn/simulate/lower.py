@@ -158,7 +158,8 @@ class _Build:
             name: [np.zeros((0, width), np.int64)]
             for name, width in (
                 ("sources", 2), ("neurons", 16), ("segments", 3), ("fours", Columns(4).width), ("fives", Columns(5).width),
-                ("shorts", SHORT_COLUMNS), ("supports", 8), ("near", 1), ("events", 7), ("wakes", 4), ("reads", 1), ("gain", 2),
+                ("shorts", SHORT_COLUMNS), ("supports", 8), ("near", 1), ("events", 7), ("wakes", 4), ("reads", 1),
+                ("gain", 2),
             )
         }  # fmt: skip
         self.sizes = dict.fromkeys(self.columns, 0)

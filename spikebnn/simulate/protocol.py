@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from spikebnn.arrays import I64, U8, Array
 from spikebnn.program import Program
@@ -18,9 +18,8 @@ class Trace:
     membranes: I64  # (streams, ticks, watched); V after step 2, before the spike
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """What a program said about some frames."""
+class Answer(NamedTuple):
+    """What a program said about some frames; a tuple, as one frame takes hardly longer than to make a dataclass."""
 
     sums: I64  # (frames, sums)
     counts: Counts

@@ -5,7 +5,7 @@ that follows events. A sum of one-bit rows is kept as bit planes, 512 lanes at a
 """
 
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, ANN204, TID253
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202, ANN204, TID253
 from __future__ import annotations
 
 import numba as nb

@@ -37,6 +37,7 @@ SAMPLE = 8  # frames on which the work of following is looked at
 # a frame that is followed, the rows that its events add, blocks of 512 neurons, and jobs.
 PER_ROW, PER_NEURON = 0.5, 33.0
 PER_EVENT, PER_BLOCK, PER_JOB = 0.38, 14.0, 80.0
+COUNTER = np.dtype(np.int64)
 
 
 class Streamed:
@@ -106,9 +107,9 @@ class Streamed:
     def _alone(self, bits: U8) -> Answer:
         """A few frames (frames, 1, inputs), with as little around them as can be."""
         follower = self._follower()
-        counts = np.zeros((4, len(bits), len(self.program.cores)), np.int64)
-        sums = np.empty((len(bits), len(self.program.base)), np.int64)
-        fired = np.empty(self.wiring.neurons, np.int64)
+        counts = np.zeros((4, len(bits), len(self.program.cores)), COUNTER)
+        sums = np.empty((len(bits), len(self.program.base)), COUNTER)
+        fired = np.empty(self.wiring.neurons, COUNTER)
         good = follower.alone(mutable(bits), follower.table, counts, sums, fired)
         self._followers.append(follower)
         if not good:
@@ -120,7 +121,7 @@ class Streamed:
             neuron_spikes=fired,
             active_updates=counts[3],
         )
-        return Answer(sums=sums, counts=events, raster=None)
+        return Answer(sums, events, None)
 
     def _follower(self) -> Follower:
         try:
