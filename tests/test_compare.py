@@ -68,7 +68,7 @@ def test_shared_constants_decide_an_order_that_intervals_alone_would_not() -> No
     made = program((core(),))
     told = run(made, 8)
     busier = dataclasses.replace(
-        told, counts=dataclasses.replace(told.counts, neuron_spikes=told.counts.neuron_spikes + 1)
+        told, counts=told.counts._replace(neuron_spikes=told.counts.neuron_spikes + 1)
     )
     target = load_target("tiny-test")
     a, b = score(told, made, target), score(busier, made, target)

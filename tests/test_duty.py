@@ -160,7 +160,7 @@ def test_no_swing_is_wider_than_the_interval_and_the_widest_comes_first(made) ->
 
 def test_events_that_were_not_counted_have_a_swing_of_their_own() -> None:
     made = program((core(leak=1),), target="loihi-sim")
-    silent = dataclasses.replace(counts(made, 3), synaptic_events=np.zeros((3, 1), np.int64))
+    silent = counts(made, 3)._replace(synaptic_events=np.zeros((3, 1), np.int64))
     found = {swing.name: swing for swing in sensitivity(energy(silent, made, load_target("loihi-sim"), 3))}
     assert found[UNCOUNTED].width == pytest.approx(2 * (72.8e-12 - 51.2e-12))  # two neurons, with input or without
 

@@ -165,7 +165,7 @@ def test_a_wider_constant_gives_a_wider_total(made, key: str, by: float) -> None
 @given(made=programs(), more=st.integers(1, 100))
 def test_more_events_never_cost_less(made, more: int) -> None:
     target, counted = load_target("tiny-test"), counts(made, 2)
-    busier = dataclasses.replace(counted, synaptic_events=counted.synaptic_events + more)
+    busier = counted._replace(synaptic_events=counted.synaptic_events + more)
     a, b = energy(counted, made, target, 2).total, energy(busier, made, target, 2).total
     assert a.lo <= b.lo
     assert a.v <= b.v
@@ -245,7 +245,7 @@ def test_the_slow_twin_counts_the_neurons_that_found_input(made, seed: int) -> N
 def test_the_bounds_hold_what_is_counted(made, seed: int) -> None:
     bits = np.random.default_rng(seed).integers(0, 2, (4, made.encoder.ticks, made.inputs), np.uint8)
     counted = Reference().load(made).frames(bits).counts
-    bounds = active_updates(dataclasses.replace(counted, active_updates=None), made)
+    bounds = active_updates(counted._replace(active_updates=None), made)
     assert bounds.lo <= counted.active_updates.sum() <= bounds.hi
 
 

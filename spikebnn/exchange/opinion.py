@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ def windows(program: Program, target: Target, trace: Trace, result: Result) -> s
     tick = np.arange(len(result.spikes))[:, None] - 1
     frame = (tick - start) // program.period
     own = np.where((frame >= 0) & (frame < trace.frames), result.spikes, 0).sum(axis=0, dtype=np.int64)
-    moved = traffic(replace(trace.counts, neuron_spikes=own), program, target)
+    moved = traffic(trace.counts._replace(neuron_spikes=own), program, target)
     return (
         f"of these, inside the frames' windows, as a score counts them: {whole(int(own.sum()))} spikes, "
         f"{whole(moved.messages)} packets, {whole(moved.hops_x + moved.hops_y)} hops"

@@ -19,7 +19,7 @@ class Trace:
 
 
 class Answer(NamedTuple):
-    """What a program said about some frames; a tuple, as one frame takes hardly longer than to make a dataclass."""
+    """What a program said about some frames."""
 
     sums: I64  # (frames, sums)
     counts: Counts

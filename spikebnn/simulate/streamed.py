@@ -114,13 +114,8 @@ class Streamed:
         self._followers.append(follower)
         if not good:
             raise other_value(bits)
-        events = Counts(
-            spikes=counts[0],
-            axon_events=counts[1],
-            synaptic_events=counts[2],
-            neuron_spikes=fired,
-            active_updates=counts[3],
-        )
+        spikes, axons, synapses, updates = counts[0], counts[1], counts[2], counts[3]
+        events = Counts(spikes, axons, synapses, fired, updates)
         return Answer(sums, events, None)
 
     def _follower(self) -> Follower:
