@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from spikebnn.simulate.lists import LEAF_PLANES, MULTIPLE, Columns
+from spikebnn.simulate.lists import GROUP_AT, LEAF_PLANES, MULTIPLE, STRIDE, Columns
 from spikebnn.simulate.rows import (
     I64,
     ROW,
@@ -36,7 +36,6 @@ from spikebnn.simulate.rows import (
     store,
 )
 
-GROUP_AT, STRIDE = 1024, 192  # words of `planes`; 24 planes for each number
 AT_ONCE = 16  # rows
 
 

@@ -15,8 +15,8 @@ import numba as nb
 import numpy as np
 
 from spikebnn.simulate.group_kernels import by_fives, by_fours
-from spikebnn.simulate.level_kernels import DEEP, LEVEL_AT, SUPPORT_AT, depth, level
-from spikebnn.simulate.lists import LONGEST, Columns
+from spikebnn.simulate.level_kernels import depth, level
+from spikebnn.simulate.lists import DEEP, LEVEL_AT, LONGEST, SUPPORT_AT, Columns
 from spikebnn.simulate.pack import pack
 from spikebnn.simulate.rows import (
     both,

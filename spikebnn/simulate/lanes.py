@@ -14,14 +14,13 @@ from spikebnn.arrays import I64, U8, U64, Array, aligned, aligned_copy
 from spikebnn.program import Program
 from spikebnn.run import Counts
 from spikebnn.simulate.inlet import Inlet
-from spikebnn.simulate.lists import PADDING
+from spikebnn.simulate.lists import PADDING, PLANES
 from spikebnn.simulate.lower import Plan
 from spikebnn.simulate.protocol import Answer
 from spikebnn.simulate.wiring import Wiring
 
 LANES = 512
 FEW = 64  # frames whose counts are cleared at once
-PLANES = 3040  # words in which the kernels add
 Kernels = tuple[Callable[..., Any], ...]  # tick, pack, frames, follow, sum_spikes, alone
 READS_SPIKES, READS_MEMBRANE, WATCHES = range(3)
 

@@ -10,11 +10,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from spikebnn.simulate.lists import SUPPORT_AT
 from spikebnn.simulate.rows import I64, ROW, WORDS, add_of, nothing_or_all
 
-DEEP = 18  # planes that hold twice a sum less the sum of all, less a bound
 MOST = (5, 8, 12, 16)  # planes of the sum of one list
-LEVEL_AT, SUPPORT_AT = 2752, 2896  # words of `planes`; 18 planes each
 
 
 @intrinsic

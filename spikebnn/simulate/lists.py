@@ -21,6 +21,11 @@ LEAF_PLANES = {4: (5, 6, 7, 15), 5: (6, 7, 9, 15)}  # of a class less its opposi
 MULTIPLE = {4: 4, 5: 8}  # of rows in a class: a processor foresees fewer ways through many short lists
 PADDING = 4  # rows that are never on, behind the inputs
 WORDS = 8  # of a row
+DEEP = 18  # planes that hold twice a sum less the sum of all, less a bound
+GROUP_AT, STRIDE = 1024, 24 * WORDS  # where the kernels add: nine numbers for a group, 24 planes each,
+LEVEL_AT = GROUP_AT + 9 * STRIDE  # then what a sum is compared with,
+SUPPORT_AT = LEVEL_AT + DEEP * WORDS  # then the sum of all that is heard,
+PLANES = SUPPORT_AT + DEEP * WORDS  # and the end
 ZERO_ROW = -1  # where inputs are numbered over all jobs; -2 - k is input k, inverted
 LONGEST = 65520  # rows in one list; the kernels' adders hold no more
 SHORT_COLUMNS = (
@@ -85,7 +90,6 @@ class Columns:
     """Columns of the kernel's table of groups of `many` neurons."""
 
     def __init__(self, many: int) -> None:
-        self.many = many
         self.first = 0  # of the index
         self.number = 1  # rows of each class, as `_classes` orders them
         self.kind = 1 + 2**many  # which of LEAF_PLANES
